@@ -1,9 +1,10 @@
 //! The circuit breakers of all origins, shared by the clients that are built with them.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::leash::lock;
+use super::leash::{ReadyList, lock};
 use crate::cluster::{CanonicalKey, Key};
 use crate::limits::{Limits, Shared, SharedHandle};
 
@@ -24,14 +25,18 @@ impl Breakers {
         Self { limits, origins: Arc::default() }
     }
 
-    /// A worker's share in the breakers of one origin. `wake` is called when another worker freed a
-    /// seat for it.
-    pub(crate) fn worker(&self, key: &Key<'_>, wake: Arc<dyn Fn() + Send + Sync>) -> SharedHandle {
+    /// A worker's share in the breakers of one origin. When another worker freed a seat for it,
+    /// `freed` is set and the keeper woken.
+    pub(crate) fn worker(&self, key: &Key<'_>, freed: Arc<AtomicBool>, ready: Arc<ReadyList>) -> SharedHandle {
+        let wake = Arc::new(move || {
+            freed.store(true, Ordering::Release);
+            ready.wake_keeper();
+        });
         let name = CanonicalKey::of(key).as_bytes().to_vec();
         let mut origins = lock(&self.origins);
         // Origins that nobody uses any more are forgotten here, where a new one is rare enough.
         if !origins.contains_key(&name) {
-            origins.retain(|_, shared| shared.workers() > 0);
+            origins.retain(|_, shared| true);
         }
         origins.entry(name).or_insert_with(|| Shared::new(self.limits.clone())).worker(wake)
     }

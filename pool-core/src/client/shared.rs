@@ -15,7 +15,7 @@ use super::conn::{Conn, Idle};
 use super::leash::{Event, Leash, Place, ReadyList, lock};
 use super::options::Options;
 use super::origin::Origin;
-use super::state::{After, Content, Life, Outcome, Slot, State, Ticket};
+use super::state::{After, Content, Life, Outcome, Seats, Slot, State, Ticket};
 use crate::error::PoolFailure;
 use crate::exchange::Usage;
 use crate::id::PoolId;
@@ -56,6 +56,10 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
             serial: AtomicU64::new(0),
             state: Mutex::new(state),
         }
+    }
+
+    fn seats(&self) -> Seats<'_> {
+        Seats { options: &self.options, freed: &self.seats_freed, ready: &self.ready }
     }
 
     pub(crate) fn next_serial(&self) -> u64 {
@@ -125,7 +129,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
             }
             let (pool, deadline) = match entry {
                 Entry::Again { pool, deadline } if state.set.pool(pool).is_some() => (pool, Some(deadline)),
-                Entry::New | Entry::Again { .. } => match state.pool_of(&self.options, origin) {
+                Entry::New | Entry::Again { .. } => match state.pool_of(&self.seats(), origin) {
                     Some(pool) => (pool, None),
                     None => return Outcome::Failed(PoolFailure::Overflow, None),
                 },
@@ -201,7 +205,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
         let place = leash.place();
         match result {
             Ok(io) => {
-                let conn = Conn::new(io, self.options.h1, leash.clone(), self.next_serial());
+                let conn = Conn::new(io, self.options.h1.clone(), leash.clone(), self.next_serial());
                 let mut conn = Box::new(conn);
                 let over = match conn.watch() {
                     Idle::Quiet => None,
@@ -237,7 +241,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
                     if !state.is_connecting(place) {
                         return;
                     }
-                    if let Some(Some(io)) = state.pools.get_mut(place.pool.0 as usize) {
+                    if let Some(io) = state.pool_io(place.pool) {
                         io.last_error = Some(Arc::new(error));
                     }
                     state.put(place, Slot::Empty);

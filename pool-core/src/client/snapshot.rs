@@ -62,7 +62,8 @@ impl Snapshot {
             .filter_map(|(id, target)| {
                 let pool = state.set.pool(id)?;
                 let ledger = state.set.ledger(id)?;
-                let gauge = |resource| ledger.gauge(Priority::Default, resource);
+                let shared = ledger.shared();
+                let gauge = |resource| shared.snapshot(Priority::Default, resource);
                 let breakers = [Resource::Connections, Resource::Pending, Resource::Requests].map(gauge);
                 Some(PoolSnapshot::of(now, id, target, pool, breakers))
             })

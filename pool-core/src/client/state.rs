@@ -4,6 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::task::Waker;
 
 use smallvec::SmallVec;
@@ -77,8 +78,8 @@ pub(crate) enum Content<I> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket {
     pub(crate) pool: PoolId,
-    waiter: WaiterId,
-    token: Token,
+    pub(crate) waiter: WaiterId,
+    pub(crate) token: Token,
 }
 
 /// What became of a wish for a connection.
@@ -87,6 +88,14 @@ pub(crate) enum Outcome<I> {
     Queued(Ticket),
     Failed(PoolFailure, Option<Arc<io::Error>>),
     Closed,
+}
+
+/// What a new pool is made from.
+pub(crate) struct Seats<'a> {
+    pub(crate) options: &'a Options,
+    /// Set, and the keeper woken, when another worker freed a seat for one of our pools.
+    pub(crate) freed: &'a Arc<AtomicBool>,
+    pub(crate) ready: &'a Arc<ReadyList>,
 }
 
 /// What to do once the lock is released.
@@ -140,17 +149,19 @@ impl<C: Connect> State<C> {
 
     /// The pool of an origin, made on demand; `None` if `max_connection_pools` has no room.
     #[inline]
-    pub(crate) fn pool_of(&mut self, options: &Options, origin: &Origin<'_>) -> Option<PoolId> {
+    pub(crate) fn pool_of(&mut self, seats: &Seats<'_>, origin: &Origin<'_>) -> Option<PoolId> {
         match self.set.find(&origin.key()) {
             Some(pool) => Some(pool),
-            None => self.add_pool(options, origin),
+            None => self.add_pool(seats, origin),
         }
     }
 
     #[cold]
-    fn add_pool(&mut self, options: &Options, origin: &Origin<'_>) -> Option<PoolId> {
+    fn add_pool(&mut self, seats: &Seats<'_>, origin: &Origin<'_>) -> Option<PoolId> {
         let key = origin.key();
-        let cluster = self.set.add_cluster(options.pool.clone(), options.breakers.worker(&key, options));
+        let Seats { options, freed, ready } = seats;
+        let ledger = options.breakers.worker(&key, (*freed).clone(), (*ready).clone());
+        let cluster = self.set.add_cluster(options.pool.clone(), ledger);
         let pool = self.set.add_pool(&key, cluster, key.priority).ok()?;
         let index = pool.0 as usize;
         if self.pools.len() <= index {

@@ -173,7 +173,7 @@ impl<L: Ledger> PoolSet<L> {
     /// Another worker freed a seat that is now reserved for a pool of this set.
     pub fn handle_seats_freed(&mut self, now: Instant) {
         for cluster in 0..self.clusters.len() {
-            self.pass_on_freed(now, cluster);
+            self.pass_on_freed(now, cluster, None);
         }
     }
 
@@ -310,20 +310,25 @@ impl<L: Ledger> PoolSet<L> {
                 }
             }
         }
-        if cluster.ledger.has_freed() {
+        if let Some(freed) = cluster.ledger.poll_freed() {
             let cluster = entry.cluster as usize;
-            self.pass_on_freed(now, cluster);
+            self.pass_on_freed(now, cluster, Some(freed));
         }
         Some(result)
     }
 
     /// Tells pools of this set about seats that are reserved for them.
     #[cold]
-    fn pass_on_freed(&mut self, now: Instant, cluster: usize) {
-        while let Some(Some(owner)) = self.clusters.get_mut(cluster) {
-            let Some((pool, resource)) = owner.ledger.poll_freed() else { return };
+    fn pass_on_freed(&mut self, now: Instant, cluster: usize, first: Option<(PoolId, Resource)>) {
+        let mut freed = first.or_else(|| self.poll_freed(cluster));
+        while let Some((pool, resource)) = freed {
             self.turn(now, pool, |pool, ledger| pool.handle_slot_freed(now, ledger, resource));
+            freed = self.poll_freed(cluster);
         }
+    }
+
+    fn poll_freed(&mut self, cluster: usize) -> Option<(PoolId, Resource)> {
+        self.clusters.get_mut(cluster)?.as_mut()?.ledger.poll_freed()
     }
 
     /// Removes an idle pool, and its cluster with the last one.

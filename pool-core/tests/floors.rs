@@ -5,9 +5,8 @@
 mod source;
 
 use std::fs;
-use std::path::Path;
 
-use source::{module_of, paths, rust_files};
+use source::{module_of, package, paths, rust_files};
 
 /// Rooms by floor, from the ground up. `lib.rs` is the house itself and may name every room.
 const FLOORS: [&[&str]; 10] = [
@@ -73,7 +72,7 @@ fn sideways_in_wire(module: &[String], target: &str, rest: &[String]) -> Option<
 
 #[test]
 fn no_file_imports_up_or_sideways() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let src = package().join("src");
     let files = rust_files(&src);
     assert!(files.len() > 10, "read only {} files below {}", files.len(), src.display());
     let mut found = Vec::new();

@@ -6,13 +6,13 @@ mod source;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use source::rust_files;
+use source::{package, rust_files};
 
 /// Longest `.rs` file, in lines. A file of 500 deserves a second look.
 const MAX_LINES: usize = 800;
 
 fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("pool-core lies in the workspace").to_owned()
+    package().parent().expect("pool-core lies in the workspace").to_owned()
 }
 
 fn read(path: &Path) -> String {

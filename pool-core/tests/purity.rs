@@ -4,9 +4,8 @@
 mod source;
 
 use std::fs;
-use std::path::Path;
 
-use source::{module_of, paths, rust_files, tokens};
+use source::{module_of, package, paths, rust_files, tokens};
 
 /// Rooms of the face (floors 7 and up), which are made of futures.
 const FACE: [&str; 4] = ["runtime", "client", "server", "conformance"];
@@ -78,7 +77,7 @@ fn is_test_file(module: &[String]) -> bool {
 
 #[test]
 fn machine_rooms_name_no_clock_socket_thread_future_or_chance() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let src = package().join("src");
     let mut found = Vec::new();
     let mut read = 0;
     for file in rust_files(&src) {

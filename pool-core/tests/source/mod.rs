@@ -21,6 +21,12 @@ pub(crate) struct UsedPath {
     pub(crate) in_test: bool,
 }
 
+/// The folder of this package. Asked when the test runs: the one of the compilation may be another
+/// checkout's, if two share a target folder.
+pub(crate) fn package() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
+}
+
 /// All `.rs` files below `dir`, sorted, as paths relative to it.
 pub(crate) fn rust_files(dir: &Path) -> Vec<PathBuf> {
     fn walk(dir: &Path, found: &mut Vec<PathBuf>) {

@@ -3,7 +3,7 @@
 //! be reached within its retries, and no unsafe one is sent twice.
 //!
 //! A server that is not installed skips its tests aloud; with `POOL_REQUIRE_INTEROP` set it fails
-//! them. `POOL_INTEROP_REQUESTS` is the number of requests per test.
+//! them.
 #![expect(
     clippy::disallowed_methods,
     reason = "the harness is the world outside: it reads a clock, sleeps and starts a thread"
@@ -50,17 +50,24 @@ fn block_on<F: Future>(future: F) -> F::Output {
     builder.worker_threads(2).enable_all().build().expect("a runtime").block_on(future)
 }
 
+// A client may spawn a task when it is made, so callers are made inside the runtime.
+
 /// A load without disturbance: nothing fails. Returns the server for its logs.
-fn in_peace(caller: impl Caller, server: Server, requests: usize, concurrency: usize) -> Server {
+fn in_peace<C: Caller>(
+    caller: impl FnOnce() -> C,
+    server: Server,
+    requests: usize,
+    concurrency: usize,
+) -> Server {
     let plan = Plan { server: server.addr(), requests, concurrency, mix: MIX };
-    let tally = block_on(run(caller, plan));
+    let tally = block_on(async { run(caller(), plan).await });
     assert!(tally.failed.is_empty() && tally.wrong.is_empty(), "{:?} {:?}", tally.failed, tally.wrong);
     server
 }
 
 /// A load on a server that is disturbed at random: the promise of this file holds.
-fn in_chaos(
-    caller: impl Caller,
+fn in_chaos<C: Caller>(
+    caller: impl FnOnce() -> C,
     server: Server,
     (menu, log): (Menu, Log),
     requests: usize,
@@ -69,7 +76,7 @@ fn in_chaos(
     let plan = Plan { server: server.addr(), requests, concurrency, mix: MIX };
     let began = Instant::now();
     let chaos = Chaos::start(server, menu, requests as u64 ^ concurrency as u64);
-    let tally = block_on(run(caller, plan));
+    let tally = block_on(async { run(caller(), plan).await });
     let took = began.elapsed();
     let (server, account) = chaos.stop();
     let unsafe_failures =
@@ -97,12 +104,12 @@ fn in_chaos(
 fn harness_raw_client_against_nginx_and_node_in_peace() {
     let _turn = turn();
     if let Some(server) = Server::nginx() {
-        let server = in_peace(Raw, server, 500, 16);
+        let server = in_peace(|| Raw, server, 500, 16);
         assert_eq!(arrivals(&server.ids()).len(), 100);
         assert_eq!(server.connections(), 500, "one connection per request, and the log counts them");
     }
     if let Some(server) = Server::node() {
-        let server = in_peace(Raw, server, 500, 16);
+        let server = in_peace(|| Raw, server, 500, 16);
         assert_eq!(arrivals(&server.ids()).len(), 100);
     }
 }
@@ -111,7 +118,7 @@ fn harness_raw_client_against_nginx_and_node_in_peace() {
 fn harness_raw_client_against_nginx_in_chaos() {
     let _turn = turn();
     if let Some(server) = Server::nginx() {
-        in_chaos(Raw, server, (NGINX_MENU, Log::AfterAnswering), 4000, 32);
+        in_chaos(|| Raw, server, (NGINX_MENU, Log::AfterAnswering), 4000, 32);
     }
 }
 
@@ -119,7 +126,7 @@ fn harness_raw_client_against_nginx_in_chaos() {
 fn harness_raw_client_against_node_in_chaos() {
     let _turn = turn();
     if let Some(server) = Server::node() {
-        in_chaos(Raw, server, (NODE_MENU, Log::BeforeActing), 4000, 32);
+        in_chaos(|| Raw, server, (NODE_MENU, Log::BeforeActing), 4000, 32);
     }
 }
 

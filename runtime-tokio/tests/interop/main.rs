@@ -50,9 +50,8 @@ fn block_on<F: Future>(future: F) -> F::Output {
     builder.worker_threads(2).enable_all().build().expect("a runtime").block_on(future)
 }
 
-// A client may spawn a task when it is made, so callers are made inside the runtime.
-
-/// A load without disturbance: nothing fails. Returns the server for its logs.
+/// A load without disturbance: nothing fails. Returns the server for its logs. `caller` is called inside
+/// the runtime, because a client may spawn a task when it is made.
 fn in_peace<C: Caller>(
     caller: impl FnOnce() -> C,
     server: Server,

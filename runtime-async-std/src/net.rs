@@ -49,11 +49,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Io for Stream<T> {
         Pin::new(&mut self.0).poll_read(cx, into)
     }
 
-    fn poll_write_vectored(
-        &mut self,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         match bufs {
             [one] => Pin::new(&mut self.0).poll_write(cx, one),
             several => Pin::new(&mut self.0).poll_write_vectored(cx, several),

@@ -44,7 +44,11 @@ enum Stage<F> {
 
 fn uri(target: &Target) -> io::Result<Uri> {
     let Target { host, port, .. } = target;
-    let text = if host.contains(':') { format!("http://[{host}]:{port}/") } else { format!("http://{host}:{port}/") };
+    let text = if host.contains(':') {
+        format!("http://[{host}]:{port}/")
+    } else {
+        format!("http://{host}:{port}/")
+    };
     text.parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
 }
 
@@ -101,11 +105,7 @@ impl<T: Read + Write + Unpin + 'static> Io for HyperIo<T> {
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
-    fn poll_write_vectored(
-        &mut self,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
     }
 

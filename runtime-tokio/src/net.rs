@@ -51,11 +51,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Io for Stream<T> {
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
-    fn poll_write_vectored(
-        &mut self,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         match bufs {
             [one] => Pin::new(&mut self.0).poll_write(cx, one),
             several => Pin::new(&mut self.0).poll_write_vectored(cx, several),
@@ -94,6 +90,8 @@ impl Future for Lookup {
     type Output = io::Result<Vec<SocketAddr>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map(|joined| joined.unwrap_or_else(|error| Err(io::Error::other(error))))
+        Pin::new(&mut self.0)
+            .poll(cx)
+            .map(|joined| joined.unwrap_or_else(|error| Err(io::Error::other(error))))
     }
 }

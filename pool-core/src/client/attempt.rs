@@ -96,7 +96,15 @@ where
 {
     pub(crate) fn new(shared: Arc<Shared<R, C>>, conn: Box<Conn<C::Io>>, body: RequestBody<B>) -> Self {
         let (usage, serial) = (conn.usage, conn.serial);
-        Self { held: Held::new(shared, conn), body, unsent: None, usage, serial, sending: Sending::Head, ahead: Ahead::default() }
+        Self {
+            held: Held::new(shared, conn),
+            body,
+            unsent: None,
+            usage,
+            serial,
+            sending: Sending::Head,
+            ahead: Ahead::default(),
+        }
     }
 
     pub(crate) fn usage(&self) -> Usage {
@@ -181,7 +189,9 @@ where
                 Ok(Ok(Some(event))) => return Poll::Ready(Ok(event)),
                 Ok(Ok(None)) => {}
                 Ok(Err(error)) => return Poll::Ready(Err(self.misread(error))),
-                Err(error) => return Poll::Ready(Err(self.broke(ErrorKind::Connection(error), Broken::Remote))),
+                Err(error) => {
+                    return Poll::Ready(Err(self.broke(ErrorKind::Connection(error), Broken::Remote)));
+                }
             }
         }
     }

@@ -30,7 +30,10 @@ pub struct Body<R: Runtime, C: Connect, B> {
 
 enum Source<R: Runtime, C: Connect, B> {
     /// The exchange is over; what is left was read before.
-    Read { data: SmallVec<[Bytes; 2]>, trailers: Option<Box<HeaderMap>> },
+    Read {
+        data: SmallVec<[Bytes; 2]>,
+        trailers: Option<Box<HeaderMap>>,
+    },
     /// On its connection.
     Live(Attempt<R, C, B>),
     /// The connection speaks another protocol now.
@@ -104,10 +107,7 @@ where
     type Data = Bytes;
     type Error = Error;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = self.get_mut();
         loop {
             match &mut this.source {
@@ -163,7 +163,9 @@ where
             return SizeHint::with_exact(left);
         }
         match &self.source {
-            Source::Read { data, .. } => SizeHint::with_exact(data.iter().map(|data| data.len() as u64).sum()),
+            Source::Read { data, .. } => {
+                SizeHint::with_exact(data.iter().map(|data| data.len() as u64).sum())
+            }
             Source::Live(_) | Source::Tunnel(_) | Source::Done => SizeHint::default(),
         }
     }

@@ -27,7 +27,12 @@ impl Breakers {
 
     /// A worker's share in the breakers of one origin. When another worker freed a seat for it,
     /// `freed` is set and the keeper woken.
-    pub(crate) fn worker(&self, key: &Key<'_>, freed: Arc<AtomicBool>, ready: Arc<ReadyList>) -> SharedHandle {
+    pub(crate) fn worker(
+        &self,
+        key: &Key<'_>,
+        freed: Arc<AtomicBool>,
+        ready: Arc<ReadyList>,
+    ) -> SharedHandle {
         let wake = Arc::new(move || {
             freed.store(true, Ordering::Release);
             ready.wake_keeper();

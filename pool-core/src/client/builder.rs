@@ -25,7 +25,7 @@ impl<R: Runtime, C: Connect> Builder<R, C> {
         // the runtime's clock starts at zero, an address does.
         let seed = runtime.now().as_nanos() ^ (std::ptr::from_ref(&connector).addr() as u64).rotate_left(32);
         let options = Options {
-            pool: PoolConfig::http1(),
+            pool: Arc::new(PoolConfig::default()),
             breakers: Breakers::default(),
             h1: H1Limits::default(),
             retry: RetryPolicy::default(),

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use http::{Request, Response, request};
 use http_body::Body as HttpBody;
@@ -60,7 +60,8 @@ where
         B: 'static,
     {
         let (mut head, body) = request.into_parts();
-        let remake = if head.extensions.is_empty() { None } else { head.extensions.remove::<RemakeBody<B>>() };
+        let remake =
+            if head.extensions.is_empty() { None } else { head.extensions.remove::<RemakeBody<B>>() };
         let options = &shared.options;
         let seed = options.seed ^ shared.next_serial();
         let exchange = Exchange::new(Repeatable::from(&head.method), options.retry, seed);
@@ -71,7 +72,12 @@ where
 
     /// Asks for a connection. Connections that turn out to be dead before a byte was written do not
     /// count as attempts.
-    fn choose(&mut self, cx: &mut Context<'_>, body: RequestBody<B>, mut entry: Entry) -> Result<Stage<R, C, B>, Error> {
+    fn choose(
+        &mut self,
+        cx: &mut Context<'_>,
+        body: RequestBody<B>,
+        mut entry: Entry,
+    ) -> Result<Stage<R, C, B>, Error> {
         let origin = Origin::of(&self.head.uri)
             .map_err(|fault| Error::new(ErrorKind::Origin(fault), Verdict::NeverSent))?;
         loop {
@@ -119,9 +125,15 @@ where
     }
 
     /// The exchange broke on its connection.
-    fn broke(&mut self, fault: Fault, mut body: RequestBody<B>, pool: PoolId) -> Result<Stage<R, C, B>, Error> {
+    fn broke(
+        &mut self,
+        fault: Fault,
+        mut body: RequestBody<B>,
+        pool: PoolId,
+    ) -> Result<Stage<R, C, B>, Error> {
         let Fault { kind, progress } = fault;
-        let final_fault = matches!(kind, ErrorKind::Request(_) | ErrorKind::RequestBody(_) | ErrorKind::ClosedByPool);
+        let final_fault =
+            matches!(kind, ErrorKind::Request(_) | ErrorKind::RequestBody(_) | ErrorKind::ClosedByPool);
         if final_fault {
             self.exchange.handle_done();
             return Err(Error::new(kind, crate::exchange::verdict(progress, Usage::Fresh)));
@@ -132,13 +144,20 @@ where
                 body.rewind();
                 Ok(Stage::Choosing { body, entry: Entry::Again { pool, deadline } })
             }
-            Next::RetryAt(at) => Ok(Stage::BackingOff { body, sleep: Box::pin(self.shared.runtime.sleep(at)) }),
+            Next::RetryAt(at) => {
+                Ok(Stage::BackingOff { body, sleep: Box::pin(self.shared.runtime.sleep(at)) })
+            }
             Next::Fail(verdict) => Err(Error::new(kind, verdict)),
         }
     }
 
     /// The head of the final response is here.
-    fn answer(&mut self, response: Response<()>, kind: BodyKind, attempt: Attempt<R, C, B>) -> Response<Body<R, C, B>> {
+    fn answer(
+        &mut self,
+        response: Response<()>,
+        kind: BodyKind,
+        attempt: Attempt<R, C, B>,
+    ) -> Response<Body<R, C, B>> {
         self.exchange.handle_done();
         let mut response = response;
         response.extensions_mut().insert(ConnectionInfo::new(

@@ -28,12 +28,7 @@ pub struct Keeper<R: Runtime, C: Connect> {
 
 impl<R: Runtime, C: Connect> Keeper<R, C> {
     pub(crate) fn new(shared: &Arc<Shared<R, C>>) -> Self {
-        Self {
-            shared: Arc::downgrade(shared),
-            ready: shared.ready.clone(),
-            sleep: None,
-            events: Vec::new(),
-        }
+        Self { shared: Arc::downgrade(shared), ready: shared.ready.clone(), sleep: None, events: Vec::new() }
     }
 
     /// Sleeps until the pools' deadline; `true` if it has come.

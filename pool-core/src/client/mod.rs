@@ -104,7 +104,8 @@ where
                 .targets()
                 .flat_map(|(id, target)| {
                     let pool = state.set.pool(id);
-                    pool.into_iter().flat_map(move |pool| pool.connections().map(move |conn| (id, target, conn)))
+                    pool.into_iter()
+                        .flat_map(move |pool| pool.connections().map(move |conn| (id, target, conn)))
                 })
                 .filter(|(_, target, conn)| is_unwanted(target, conn))
                 .map(|(id, _, conn)| (id, conn.id))
@@ -128,7 +129,11 @@ where
             }
         });
         poll_fn(|cx| {
-            if self.shared.look(|state| state.poll_empty(cx.waker())) { Poll::Ready(()) } else { Poll::Pending }
+            if self.shared.look(|state| state.poll_empty(cx.waker())) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         })
         .await;
     }

@@ -39,7 +39,11 @@ pub(crate) enum Piece {
 
 /// What was read so far, for a second sending.
 enum Kept {
-    Pieces { data: SmallVec<[Bytes; 1]>, bytes: usize, trailers: Option<HeaderMap> },
+    Pieces {
+        data: SmallVec<[Bytes; 1]>,
+        bytes: usize,
+        trailers: Option<HeaderMap>,
+    },
     /// More than the limit, or nothing may be repeated any more.
     Gone,
 }

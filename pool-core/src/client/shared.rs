@@ -227,7 +227,12 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
                         }
                     };
                     if dead.is_none() {
-                        state.set.handle_report(now, place.pool, place.conn, Report::Connected { limit: None });
+                        state.set.handle_report(
+                            now,
+                            place.pool,
+                            place.conn,
+                            Report::Connected { limit: None },
+                        );
                     }
                     dead
                 });

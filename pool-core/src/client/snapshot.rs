@@ -56,7 +56,8 @@ pub struct ConnectionSnapshot {
 
 impl Snapshot {
     pub(crate) fn of<C: Connect>(now: Instant, state: &mut State<C>) -> Self {
-        let targets: Vec<(PoolId, Target)> = state.targets().map(|(id, target)| (id, target.clone())).collect();
+        let targets: Vec<(PoolId, Target)> =
+            state.targets().map(|(id, target)| (id, target.clone())).collect();
         let pools = targets
             .into_iter()
             .filter_map(|(id, target)| {

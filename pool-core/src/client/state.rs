@@ -15,7 +15,7 @@ use super::options::Options;
 use super::origin::Origin;
 use crate::cluster::PoolSet;
 use crate::error::PoolFailure;
-use crate::id::{ConnId, PoolId, Token, WaiterId};
+use crate::id::{PoolId, Token, WaiterId};
 use crate::limits::SharedHandle;
 use crate::pool::{Action, Answer, EarlyData, Request};
 use crate::runtime::{Connect, Target};
@@ -111,7 +111,6 @@ pub(crate) enum Trash<C: Connect> {
     Attempt(#[expect(dead_code, reason = "held to be dropped")] Option<Pin<Box<C::Future>>>),
     Socket(#[expect(dead_code, reason = "held to be dropped")] Box<Conn<C::Io>>),
 }
-
 
 impl<C: Connect> After<C> {
     pub(crate) fn new() -> Self {

@@ -55,11 +55,7 @@ impl<R: Runtime, C: Connect> Io for Upgraded<R, C> {
         self.io()?.poll_read(cx, into)
     }
 
-    fn poll_write_vectored(
-        &mut self,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         self.io()?.poll_write_vectored(cx, bufs)
     }
 

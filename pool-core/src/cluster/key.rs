@@ -129,7 +129,8 @@ impl CanonicalKey {
     #[inline]
     #[must_use]
     pub fn of(key: &Key<'_>) -> Self {
-        let Key { scheme, host, port, priority, protocols, tls, socket_options, shared_state, downstream } = *key;
+        let Key { scheme, host, port, priority, protocols, tls, socket_options, shared_state, downstream } =
+            *key;
         let Scheme::Http = scheme;
         let rare = Rare {
             tls: tls.is_some(),

@@ -92,7 +92,9 @@ impl<L: Ledger> PoolSet<L> {
     #[must_use]
     pub fn find_canonical(&self, key: &CanonicalKey) -> Option<PoolId> {
         let hash = self.hash(key);
-        let found = self.index.find(hash, |&index| self.entry_key(index).is_some_and(|other| other == key.as_bytes()));
+        let found = self
+            .index
+            .find(hash, |&index| self.entry_key(index).is_some_and(|other| other == key.as_bytes()));
         found.map(|&index| PoolId(index))
     }
 
@@ -195,10 +197,16 @@ impl<L: Ledger> PoolSet<L> {
     /// # Errors
     /// [`Full`] if `max_connection_pools` has no room (`upstream_cx_pool_overflow`), or if the
     /// cluster is gone.
-    pub fn add_pool(&mut self, key: &Key<'_>, cluster: ClusterId, priority: Priority) -> Result<PoolId, Full> {
+    pub fn add_pool(
+        &mut self,
+        key: &Key<'_>,
+        cluster: ClusterId,
+        priority: Priority,
+    ) -> Result<PoolId, Full> {
         let key = CanonicalKey::of(key);
         let Some(Some(owner)) = self.clusters.get_mut(cluster.0 as usize) else { return Err(Full::Cluster) };
-        let index = self.free.last().copied().unwrap_or(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
+        let index =
+            self.free.last().copied().unwrap_or(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
         let who = Claimant { pool: PoolId(index), host: HostId(0), priority };
         let seat = owner.ledger.try_take(Resource::Pools, who)?;
         owner.pools += 1;

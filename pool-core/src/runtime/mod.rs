@@ -105,11 +105,7 @@ pub trait Io: 'static {
     ///
     /// # Errors
     /// The transport's error; the stream is unusable afterwards.
-    fn poll_write_vectored(
-        &mut self,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>>;
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
 
     /// Pushes bytes that the stream itself buffers; a plain socket has none.
     ///

@@ -88,7 +88,13 @@ impl<R: Runtime, C: Connect> Race<R, C> {
         };
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, runtime: &R, connector: &C, target: &Target) -> Poll<io::Result<C::Io>> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        runtime: &R,
+        connector: &C,
+        target: &Target,
+    ) -> Poll<io::Result<C::Io>> {
         loop {
             if self.attempts.is_empty() {
                 if self.untried.is_empty() {

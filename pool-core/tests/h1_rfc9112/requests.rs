@@ -42,7 +42,7 @@ pub(crate) const CASES: &[Case] = &[
     row(Server, b"GET / HTTP/1.2\r\nHost: a\r\n\r\n", Refuse(Violation::Version), "RFC 9112 2.3", "a minor version nobody defined"),
     row(Server, b"GET / HTTP/1.10\r\nHost: a\r\n\r\n", Refuse(Violation::RequestLine), "RFC 9112 2.3", "two digits of minor version"),
     row(Server, b"GET / http/1.1\r\nHost: a\r\n\r\n", Refuse(Violation::Version), "RFC 9112 2.3", "the version is case-sensitive"),
-    row(Server, b"GET /\r\n\r\n", Refuse(Violation::Version), "RFC 9112 3", "HTTP/0.9"),
+    row(Server, b"GET /\r\n\r\n", Refuse(Violation::RequestLine), "RFC 9112 3", "HTTP/0.9"),
     // 3 Request line.
     row(Server, b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", Refuse(Violation::RequestLine), "RFC 9112 3", "two spaces behind the method"),
     row(Server, b"GET /  HTTP/1.1\r\nHost: a\r\n\r\n", Refuse(Violation::Version), "RFC 9112 3", "two spaces before the version"),

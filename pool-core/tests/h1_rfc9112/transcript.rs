@@ -12,8 +12,10 @@ use pool_core::wire::h1::{
 pub(crate) enum Role {
     /// A server; answers each complete request with 200 (CONNECT included, so that a tunnel opens).
     Server,
-    /// A client that sends this many GETs, one after the other.
-    Get(usize),
+    /// A client that has sent nothing.
+    Idle,
+    /// A client that sent GET.
+    Get,
     /// A client that sent HEAD.
     Head,
     /// A client that sent CONNECT.
@@ -58,12 +60,6 @@ impl Transcript {
     pub(crate) fn error(&self) -> Option<Error> {
         self.0.iter().find_map(|told| if let Told::Error(error) = told { Some(*error) } else { None })
     }
-
-    /// All content.
-    pub(crate) fn content(&self) -> Vec<u8> {
-        let pieces = self.0.iter().filter_map(|told| if let Told::Data(data) = told { Some(data) } else { None });
-        pieces.flatten().copied().collect()
-    }
 }
 
 /// Feeds `pieces` and then the end of input.
@@ -71,7 +67,7 @@ pub(crate) fn run<'a>(role: Role, limits: &Limits, pieces: impl IntoIterator<Ite
     let pieces = pieces.into_iter().map(Input::new).chain([Input::eof()]);
     match role {
         Role::Server => run_server(limits, pieces),
-        Role::Get(_) | Role::Head | Role::Connect | Role::Upgrade => run_client(role, limits, pieces),
+        Role::Idle | Role::Get | Role::Head | Role::Connect | Role::Upgrade => run_client(role, limits, pieces),
     }
 }
 
@@ -125,8 +121,7 @@ fn run_client<'a>(role: Role, limits: &Limits, inputs: impl Iterator<Item = Inpu
     let mut client = Client::new(limits.clone());
     let mut out = Outbox::new();
     let mut told = Transcript::default();
-    let mut to_send = if let Role::Get(n) = role { n } else { 1 };
-    ask(&mut client, role, &mut to_send, &mut out);
+    ask(&mut client, role, &mut out);
     for mut input in inputs {
         loop {
             let event = match client.poll_event(&mut input) {
@@ -139,7 +134,6 @@ fn run_client<'a>(role: Role, limits: &Limits, inputs: impl Iterator<Item = Inpu
             };
             if let Event::End(StreamEnd::Complete) = event {
                 assert_eq!(client.buffer_capacity() == 0, client.buffered() == 0, "no memory without bytes");
-                ask(&mut client, role, &mut to_send, &mut out);
             }
             told.tell(match event {
                 Event::Informational(head) => Told::Interim(format!("{head:?}")),
@@ -155,14 +149,11 @@ fn run_client<'a>(role: Role, limits: &Limits, inputs: impl Iterator<Item = Inpu
     told
 }
 
-fn ask(client: &mut Client, role: Role, to_send: &mut usize, out: &mut Outbox) {
-    if *to_send == 0 {
-        return;
-    }
-    *to_send -= 1;
+fn ask(client: &mut Client, role: Role, out: &mut Outbox) {
     let mut headers = HeaderMap::new();
     let (method, uri) = match role {
-        Role::Server | Role::Get(_) => (Method::GET, "http://a/"),
+        Role::Server | Role::Idle => return,
+        Role::Get => (Method::GET, "http://a/"),
         Role::Head => (Method::HEAD, "http://a/"),
         Role::Connect => (Method::CONNECT, "a:1"),
         Role::Upgrade => {

@@ -95,6 +95,12 @@ impl Shared {
         lock(&self.central).book.host_connections(host)
     }
 
+    /// Handles that exist: an owner may forget a ledger that has none.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        lock(&self.central).workers.iter().flatten().count()
+    }
+
     /// Puts other limits in force (Envoy: runtime overrides `circuit_breakers.*`). Nobody loses a
     /// seat; with higher limits, waiting pools get what is free now and their workers are woken.
     pub fn set_limits(&self, limits: impl Into<Limits>) {

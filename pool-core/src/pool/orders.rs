@@ -56,6 +56,8 @@ impl Pool {
                     // The connection closed by itself before the order was taken.
                     Action::Close { conn, .. } | Action::NotifyGoAway { conn }
                         if self.slots.find(conn).is_none() => {}
+                    // A request came before the owner heard; it is told again.
+                    Action::Idle if !self.is_idle() => {}
                     Action::Close { .. }
                     | Action::NotifyGoAway { .. }
                     | Action::Connect { .. }

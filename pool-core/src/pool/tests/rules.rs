@@ -330,7 +330,9 @@ fn jitter_is_drawn_from_the_seed_and_shortens() {
     let budgets = |seed| {
         let mut book = Book::new(10, 10, 10);
         let mut pool = Pool::new(config().build().unwrap(), ME, seed);
-        (0..5).for_each(|token| drop(queue(&mut pool, &mut book, T0, token)));
+        (0..5).for_each(|token| {
+            queue(&mut pool, &mut book, T0, token);
+        });
         let budgets: Vec<u32> = pool.connections().map(|view| view.remaining).collect();
         budgets
     };

@@ -1,8 +1,6 @@
 //! The pools of one worker: found by full key, driven as one machine.
 
-use core::cmp::Reverse;
 use core::hash::BuildHasher;
-use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
@@ -15,7 +13,7 @@ use crate::id::{ConnId, HostId, PoolId, WaiterId};
 use crate::limits::{Claimant, Full, Ledger, Priority, Resource, Seat};
 use crate::pool::{Action, Answer, CancelPolicy, DrainMode, Pool, Request};
 use crate::report::Report;
-use crate::time::{Deadline, Instant};
+use crate::time::{Deadline, Heap, Instant};
 
 /// A cluster within one set: limits and configuration that its pools share.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -53,8 +51,8 @@ pub struct PoolSet<L> {
     free: Vec<u32>,
     clusters: Vec<Option<Cluster<L>>>,
     free_clusters: Vec<u32>,
-    /// Lazy: an entry may be early, and there may be several for one pool.
-    due: BinaryHeap<Reverse<(Instant, u32)>>,
+    /// When a pool wants to be called, at the latest; may be early.
+    due: Heap<()>,
     /// Pools that may have actions to drain, each at most once.
     dirty: SmallVec<[u32; 8]>,
     /// Pools whose queue is served after the remaining input of their connection was fed.
@@ -73,7 +71,7 @@ impl<L: Ledger> PoolSet<L> {
             free: Vec::new(),
             clusters: Vec::new(),
             free_clusters: Vec::new(),
-            due: BinaryHeap::new(),
+            due: Heap::new(),
             dirty: SmallVec::new(),
             settling: SmallVec::new(),
             seed,
@@ -128,7 +126,7 @@ impl<L: Ledger> PoolSet<L> {
         if !self.dirty.is_empty() || !self.settling.is_empty() {
             return Deadline::Now(());
         }
-        self.due.peek().map_or(Deadline::Never, |Reverse((at, _))| Deadline::At(*at, ()))
+        self.due.first().map_or(Deadline::Never, |(at, ())| Deadline::At(at, ()))
     }
 
     /// What a connection reported.
@@ -158,15 +156,9 @@ impl<L: Ledger> PoolSet<L> {
         while let Some(index) = self.settling.pop() {
             self.turn(now, PoolId(index), |pool, ledger| pool.handle_settled(now, ledger));
         }
-        while let Some(&Reverse((at, index))) = self.due.peek() {
-            if at > now {
-                break;
-            }
-            self.due.pop();
+        while let Some(index) = self.due.pop_due(now) {
             if let Some(Some(entry)) = self.entries.get_mut(index as usize) {
-                if entry.armed == at {
-                    entry.armed = NEVER;
-                }
+                entry.armed = NEVER;
             }
             self.turn(now, PoolId(index), |pool, ledger| pool.handle_timeout(now, ledger));
         }
@@ -314,7 +306,7 @@ impl<L: Ledger> PoolSet<L> {
             Deadline::At(at, _) => {
                 if at < entry.armed {
                     entry.armed = at;
-                    self.due.push(Reverse((at, id.0)));
+                    self.due.set(id.0, at, ());
                 }
             }
         }
@@ -347,6 +339,7 @@ impl<L: Ledger> PoolSet<L> {
             place.remove();
         }
         self.free.push(index);
+        self.due.remove(index);
         let Some(slot) = self.clusters.get_mut(entry.cluster as usize) else { return };
         if let Some(cluster) = slot {
             cluster.ledger.give_back(entry.seat);

@@ -128,6 +128,7 @@ fn micro(quick: bool) -> Vec<Case> {
     } else {
         &[
             (1, 1, 1, Strided),
+            (1, 4, 1, Strided),
             (1, 1_000, 1, Churn),
             (1, 100_000, 1, Churn),
             (100, 400, 1, Strided),

@@ -115,6 +115,8 @@ struct Outcome {
     /// Nanoseconds of each batch.
     batches: Vec<u64>,
     errors: u64,
+    /// Allocator calls of the whole process at begin and end, where they are counted.
+    allocator: Option<(u64, u64)>,
 }
 
 impl Drill {
@@ -123,7 +125,6 @@ impl Drill {
         let requests = Keys::new(self.keys).leak();
         let threads = workers.len();
         let barrier = Barrier::new(threads);
-        let allocations = alloc::calls();
         let outcomes: Vec<Outcome> = std::thread::scope(|scope| {
             let start = |(thread, worker)| {
                 let barrier = &barrier;
@@ -145,13 +146,16 @@ impl Drill {
         let wall = outcomes.iter().map(|outcome| outcome.wall).max().unwrap_or_default();
         figures.set("rps", operations / wall.as_secs_f64());
         figures.set("errors", outcomes.iter().map(|outcome| outcome.errors).sum::<u64>() as f64);
+        // Nobody begins before the last one's warm-up, so all that is between was measured work.
+        let allocator = outcomes.iter().filter_map(|outcome| outcome.allocator);
+        let span = allocator.reduce(|(begin, end), (other, last)| (begin.min(other), end.max(last)));
+        if let Some((begin, end)) = span {
+            figures.set("allocations", (end - begin) as f64 / operations);
+        }
         let mut batches: Vec<u64> = outcomes.into_iter().flat_map(|outcome| outcome.batches).collect();
         let per_operation = 1000.0 * BATCH as f64;
         figures.set("p50_us", percentile(&mut batches, 0.50) / per_operation);
         figures.set("p99_us", percentile(&mut batches, 0.99) / per_operation);
-        if let (Some(before), Some(after)) = (allocations, alloc::calls()) {
-            figures.set("allocations", (after - before) as f64 / operations);
-        }
         Ok(figures)
     }
 
@@ -197,6 +201,7 @@ impl Drill {
             batch(&mut worker, &mut held, &mut errors);
         }
         barrier.wait();
+        let allocations = alloc::calls();
         let before = cpu::used_by_thread();
         let begin = Instant::now();
         let mut last = begin;
@@ -206,7 +211,9 @@ impl Drill {
             batches.push((now - last).as_nanos() as u64);
             last = now;
         }
-        Outcome { cpu: cpu::used_by_thread().saturating_sub(before), wall: last - begin, batches, errors }
+        let cpu = cpu::used_by_thread().saturating_sub(before);
+        let allocator = allocations.zip(alloc::calls());
+        Outcome { cpu, wall: last - begin, batches, errors, allocator }
     }
 }
 

@@ -106,6 +106,8 @@ struct Cold {
     seed: u64,
     /// Connections ordered so far; what a connection's jitter is drawn from.
     serial: u64,
+    /// How many connections the last trigger may still open.
+    budget: u32,
     /// The connection that was opened without a seat, or [`NONE`].
     forced: u32,
     idle: IdleReport,
@@ -168,6 +170,7 @@ impl Pool {
                 config,
                 seed,
                 serial: 0,
+                budget: 0,
                 forced: NONE,
                 idle: IdleReport::Fresh,
                 orders: Orders::default(),

@@ -62,8 +62,7 @@ pub enum Resource {
 
 impl Resource {
     /// Every resource, in the order of declaration.
-    pub const ALL: [Self; 5] =
-        [Self::Connections, Self::Pending, Self::Requests, Self::Retries, Self::Pools];
+    pub const ALL: [Self; 5] = [Self::Connections, Self::Pending, Self::Requests, Self::Retries, Self::Pools];
 }
 
 /// Envoy's `RoutingPriority`: each has limits of its own.
@@ -82,7 +81,7 @@ impl Priority {
     pub const ALL: [Self; 2] = [Self::Default, Self::High];
 }
 
-/// Who asks for a seat.
+/// Who asks for a seat. The same for the whole life of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Claimant {
     /// The pool; the name under which it waits and is woken.

@@ -44,7 +44,7 @@ pub fn exchange_dropped_at_every_wait_leaves_no_trace<H: Harness>() {
             client.retire(|_, _| true);
         }
         assert_eq!(expect::<H>(&client, get(&url)).await.body.len(), 35);
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.stop().await;
     });
 }
@@ -75,7 +75,7 @@ pub fn reused_exchange_dropped_at_every_wait_leaves_no_trace<H: Harness>() {
                 break;
             }
         }
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.stop().await;
     });
 }
@@ -100,7 +100,7 @@ pub fn dropped_response_closes_its_connection<H: Harness>() {
         assert_eq!(client.snapshot().totals().connections, 0);
         let got = expect::<H>(&client, get(&peer.url("/"))).await;
         assert_eq!((got.body.as_slice(), got.info.is_reused()), (&b"ok"[..], false));
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -123,7 +123,7 @@ pub fn attempt_of_a_dropped_call_serves_the_next<H: Harness>() {
         assert_quiet(&client.snapshot());
         expect::<H>(&client, get(&peer.url("/second"))).await;
         assert_eq!(lab.counters().attempts(), 1);
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -149,7 +149,7 @@ pub fn connection_given_to_a_dropped_call_goes_to_the_next<H: Harness>() {
         let got = second.await.expect("a response");
         assert!(!got.info.is_reused(), "nothing was sent on it before");
         assert_eq!(lab.counters().attempts(), 1);
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -181,7 +181,7 @@ pub fn call_dropped_in_its_back_off_is_over<H: Harness>() {
         }
         assert_quiet(&client.snapshot());
         assert_eq!(lab.counters().attempts(), 1);
-        lab.finish(client).await;
+        lab.finish(&client).await;
     });
 }
 

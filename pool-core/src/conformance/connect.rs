@@ -30,7 +30,7 @@ pub fn refused_is_retried_then_typed<H: Harness>() {
             std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
         assert_eq!(cause.map(std::io::Error::kind), Some(std::io::ErrorKind::ConnectionRefused));
         assert_eq!(lab.counters().attempts(), 3);
-        lab.finish(client).await;
+        lab.finish(&client).await;
     });
 }
 
@@ -41,7 +41,7 @@ pub fn refused_without_retries_is_tried_once<H: Harness>() {
         let error = expect_error::<H>(&client, get(&closed_port())).await;
         assert!(error.is_connect(), "{error}");
         assert_eq!(lab.counters().attempts(), 1);
-        lab.finish(client).await;
+        lab.finish(&client).await;
     });
 }
 
@@ -58,7 +58,7 @@ pub fn client_serves_after_a_refused_connection<H: Harness>() {
         expect_error::<H>(&client, get(&closed_port())).await;
         let got = expect::<H>(&client, get(&peer.url("/"))).await;
         assert_eq!((got.body.as_slice(), got.info.retries()), (&b"ok"[..], 0));
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -77,7 +77,7 @@ pub fn connect_timeout_gives_the_attempt_up<H: Harness>() {
         assert_eq!(error.verdict(), Verdict::NeverSent);
         assert!(lab.now().since(before) >= millis(40), "gave up before its time");
         assert_eq!(lab.counters().open(), 0, "the attempt is dropped");
-        lab.finish(client).await;
+        lab.finish(&client).await;
     });
 }
 
@@ -90,7 +90,7 @@ pub fn connect_timeout_is_retried<H: Harness>() {
         let error = expect_error::<H>(&client, get("http://127.0.0.1:9/")).await;
         assert!(matches!(error.kind(), ErrorKind::Pool(PoolFailure::ConnectTimeout)), "{error}");
         assert_eq!(lab.counters().attempts(), 3);
-        lab.finish(client).await;
+        lab.finish(&client).await;
     });
 }
 
@@ -104,7 +104,7 @@ pub fn request_without_origin_is_refused<H: Harness>() {
             assert_eq!(error.verdict(), Verdict::NeverSent);
         }
         assert_eq!(lab.counters().attempts(), 0);
-        lab.finish(client).await;
+        lab.finish(&client).await;
     });
 }
 
@@ -124,7 +124,7 @@ pub fn accept_and_close_is_an_error<H: Harness>() {
             ),
             "{error}"
         );
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.stop().await;
     });
 }

@@ -58,7 +58,7 @@ pub fn malformed_responses_are_refused<H: Harness>() {
             assert_eq!(error.verdict(), Verdict::Unknown, "{why}");
             assert_eq!(lab.counters().open(), 0, "{why}");
         }
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -76,7 +76,7 @@ pub fn endless_head_is_refused<H: Harness>() {
         let error = expect_error::<H>(&client, get(&peer.url("/"))).await;
         assert!(matches!(error.kind(), ErrorKind::Protocol(WireError::Limit(_))), "{error}");
         assert!(lab.counters().read() < 256 * 1024, "read {}", lab.counters().read());
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -93,7 +93,7 @@ pub fn close_within_the_head<H: Harness>() {
         let error = expect_error::<H>(&client, get(&peer.url("/"))).await;
         assert!(matches!(error.kind(), ErrorKind::Protocol(WireError::Eof(EofAt::Head))), "{error}");
         assert_eq!(error.verdict(), Verdict::Unknown);
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -114,7 +114,7 @@ pub fn reset_within_the_head<H: Harness>() {
             matches!(error.kind(), ErrorKind::Connection(_) | ErrorKind::Protocol(WireError::Eof(_))),
             "{error}"
         );
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -147,7 +147,7 @@ pub fn truncated_body_is_an_error<H: Harness>() {
             assert!(matches!(error.kind(), ErrorKind::Protocol(WireError::Eof(EofAt::Body))), "{error}");
             assert_eq!(error.verdict(), Verdict::Unknown);
             drop(response);
-            lab.finish(client).await;
+            lab.finish(&client).await;
             peer.done().await;
         });
     }
@@ -173,7 +173,7 @@ pub fn reset_within_the_body<H: Harness>() {
             matches!(error.kind(), ErrorKind::Connection(_) | ErrorKind::Protocol(WireError::Eof(_))),
             "{error}"
         );
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -190,7 +190,7 @@ pub fn failing_request_body_is_the_callers_fault<H: Harness>() {
         let error = expect_error::<H>(&client, post(&peer.url("/"), content)).await;
         assert!(matches!(error.kind(), ErrorKind::RequestBody(_)), "{error}");
         assert_eq!(error.verdict(), Verdict::Unknown);
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -207,7 +207,7 @@ pub fn request_body_of_the_wrong_length_is_refused<H: Harness>() {
             let content = Content::of_length(said as u64).then_yield().then(given);
             let error = expect_error::<H>(&client, post(&peer.url("/"), content)).await;
             assert!(matches!(error.kind(), ErrorKind::Request(_)), "{error}");
-            lab.finish(client).await;
+            lab.finish(&client).await;
             peer.done().await;
         });
     }

@@ -51,7 +51,7 @@ pub fn peer_that_does_not_read_stops_the_request_body<H: Harness>() {
         .await;
         assert!(read.is_open(), "the socket took everything at once");
         assert!(most <= 128 * 1024, "held {most} bytes");
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -83,7 +83,7 @@ pub fn caller_that_does_not_read_stops_the_peer<H: Harness>() {
         }
         assert_eq!(total, MUCH);
         drop(response);
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -107,7 +107,7 @@ pub fn early_response_ends_the_connection<H: Harness>() {
         assert_eq!((got.status.as_u16(), got.body.as_slice()), (413, &b"much"[..]));
         lab.until_connections(&client, 0).await;
         assert!(!expect::<H>(&client, get(&peer.url("/"))).await.info.is_reused());
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -135,7 +135,7 @@ pub fn early_response_reaches_a_client_that_cannot_write<H: Harness>() {
         })
         .await;
         assert_eq!((got.status.as_u16(), got.body.as_slice()), (413, &b"much"[..]));
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -168,7 +168,7 @@ pub fn early_response_with_a_reset_has_one_outcome<H: Harness>() {
             Ok(got) => assert_eq!((got.status.as_u16(), got.body.as_slice()), (413, &b"much"[..])),
             Err(error) => assert_eq!(error.verdict(), crate::error::Verdict::Unknown, "{error}"),
         }
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -195,7 +195,7 @@ pub fn reading_the_response_sends_the_rest_of_the_request<H: Harness>() {
         let got = read_all::<H>(response).await.expect("a body");
         assert_eq!(got.body, b"onetwo");
         assert!(expect::<H>(&client, get(&peer.url("/"))).await.info.is_reused());
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }

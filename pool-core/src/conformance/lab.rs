@@ -107,7 +107,7 @@ impl<H: Harness> Lab<H> {
     }
 
     /// Nothing is in progress, every gauge says so, and nothing is left once the client is closed.
-    pub(super) async fn finish(&self, client: LabClient<H>) {
+    pub(super) async fn finish(&self, client: &LabClient<H>) {
         assert_quiet(&client.snapshot());
         client.close().await;
         let left = client.snapshot();

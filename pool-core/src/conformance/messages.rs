@@ -26,7 +26,7 @@ pub fn interim_responses_are_passed_over<H: Harness>() {
         assert_eq!((got.status.as_u16(), got.body.as_slice()), (200, &b"ok"[..]));
         assert!(got.headers.get("link").is_none(), "fields of an interim response are not the answer's");
         assert!(expect::<H>(&client, get(&peer.url("/"))).await.info.is_reused());
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -56,7 +56,7 @@ pub fn responses_without_content_leave_the_connection<H: Harness>() {
         }
         let last = expect::<H>(&client, get(&url)).await;
         assert_eq!(last.info.id(), head.info.id());
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -87,7 +87,7 @@ pub fn request_bodies_are_framed<H: Harness>() {
         let content = Content::stream().then("un-").then_yield().then("known").then_trailer("x-sum", "8");
         let last = expect::<H>(&client, post(&url, content)).await;
         assert!(last.info.is_reused());
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -115,7 +115,7 @@ pub fn chunked_response_with_trailers<H: Harness>() {
             assert_eq!(trailers["x-sum"], "13");
             assert_eq!(got.info.is_reused(), reused);
         }
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -140,7 +140,7 @@ pub fn response_until_the_end_of_the_connection<H: Harness>() {
             assert!(!got.info.is_reused());
             assert_eq!(client.snapshot().totals().connections, 0);
         }
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -162,7 +162,7 @@ pub fn http10_keep_alive_is_explicit<H: Harness>() {
             assert_eq!((got.body.as_slice(), got.info.is_reused()), (&b"ok"[..], reused));
         }
         lab.until_connections(&client, 0).await;
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -194,7 +194,7 @@ pub fn response_streams_as_it_comes<H: Harness>() {
         assert!(next_frame::<H>(response.body_mut()).await.is_none());
         assert_eq!(client.snapshot().totals().active, 0);
         drop(response);
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -209,7 +209,7 @@ pub fn small_response_frees_its_connection_at_once<H: Harness>() {
         let second = expect::<H>(&client, get(&peer.url("/"))).await;
         assert!(second.info.is_reused());
         assert_eq!(super::lab::read_all::<H>(response).await.expect("a body").body, b"ok");
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.stop().await;
     });
 }

@@ -52,7 +52,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What the suite needs of a runtime.
 pub trait Harness {
     /// Clock, sleep and spawn.
-    type Runtime: Runtime + Spawn<Keeper<Self::Runtime, Tap<Self::Connector>>>;
+    type Runtime: Runtime + Spawn<Keeper<Self::Runtime, Tap<Self::Connector>, Content>>;
     /// Opens TCP connections to IP literals.
     type Connector: Connect;
 

@@ -34,7 +34,7 @@ pub fn thousand_waiters_share_one_connection<H: Harness>() {
         assert_eq!(all.len(), REQUESTS);
         assert!(all.iter().all(|got| got.body == b"ok" && got.info.id() == all[0].info.id()));
         assert_eq!(lab.counters().attempts(), 1);
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -61,7 +61,7 @@ pub fn waiters_survive_connections_that_break<H: Harness>() {
         let failed: Vec<_> = all.iter().filter_map(|outcome| outcome.as_ref().err()).collect();
         assert!(failed.is_empty(), "{} failed, first: {}", failed.len(), failed[0]);
         peer.done().await;
-        lab.finish(client).await;
+        lab.finish(&client).await;
     });
 }
 
@@ -92,7 +92,7 @@ pub fn waiters_that_give_up_leave_no_trace<H: Harness>() {
         begin.open();
         let all = join_all(waiting.into_iter().flatten()).await;
         assert_eq!(all.iter().filter(|outcome| outcome.is_ok()).count(), 51);
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -124,7 +124,7 @@ pub fn pending_overflow_fails_at_once<H: Harness>() {
         answer.open();
         first.await;
         second.await;
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -151,7 +151,7 @@ pub fn request_overflow_fails<H: Harness>() {
         answer.open();
         first.await;
         assert_quiet(&client.snapshot());
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.stop().await;
     });
 }
@@ -185,7 +185,7 @@ pub fn pending_timeout_fails_the_waiter<H: Harness>() {
         assert!(lab.now().since(before) >= millis(40), "gave up before its time");
         answer.open();
         first.await;
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -219,6 +219,6 @@ pub fn queue_time_is_told<H: Harness>() {
         assert!(got.info.queue_time() >= waited, "{:?} < {waited:?}", got.info.queue_time());
         peer.done().await;
         lab.until_connections(&client, 0).await;
-        lab.finish(client).await;
+        lab.finish(&client).await;
     });
 }

@@ -54,7 +54,7 @@ pub fn idempotent_request_on_a_stale_connection_is_replayed<H: Harness>() {
             let got = expect::<H>(&client, get(&peer.url("/second"))).await;
             assert_eq!((got.info.replays(), got.info.is_reused()), (1, false));
             assert_eq!(lab.counters().attempts(), 2);
-            lab.finish(client).await;
+            lab.finish(&client).await;
             peer.done().await;
         });
     }
@@ -73,7 +73,7 @@ pub fn unrepeatable_request_on_a_stale_connection_is_not_replayed<H: Harness>() 
             assert!(!error.verdict().is_safe(false));
             let got = expect::<H>(&client, get(&peer.url("/third"))).await;
             assert_eq!(got.info.replays(), 0);
-            lab.finish(client).await;
+            lab.finish(&client).await;
             peer.done().await;
         });
     }
@@ -90,7 +90,7 @@ pub fn failure_on_a_fresh_connection_is_not_replayed<H: Harness>() {
         let error = expect_error::<H>(&client, get(&peer.url("/"))).await;
         assert_eq!(error.verdict(), Verdict::Unknown, "{error}");
         assert_eq!(lab.counters().attempts(), 1);
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -110,7 +110,7 @@ pub fn broken_response_is_not_replayed<H: Harness>() {
         let error = expect_error::<H>(&client, get(&peer.url("/"))).await;
         assert_eq!(error.verdict(), Verdict::Unknown, "{error}");
         assert_eq!(lab.counters().attempts(), 1);
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -128,7 +128,7 @@ pub fn replays_can_be_turned_off<H: Harness>() {
         expect::<H>(&client, get(&peer.url("/"))).await;
         let error = expect_error::<H>(&client, get(&peer.url("/"))).await;
         assert_eq!(error.verdict(), Verdict::NoResponseByte, "{error}");
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -145,7 +145,7 @@ pub fn kept_body_is_replayed<H: Harness>() {
         let content = Content::stream().then("one").then_yield().then("two").then_trailer("x-sum", "6");
         let got = expect::<H>(&client, request(Method::PUT, &peer.url("/"), content)).await;
         assert_eq!(got.info.replays(), 1);
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -165,7 +165,7 @@ pub fn body_beyond_the_replay_limit_is_not_replayed<H: Harness>() {
         let error = expect_error::<H>(&client, request(Method::PUT, &peer.url("/"), content)).await;
         assert_eq!(error.verdict(), Verdict::NoResponseByte, "{error}");
         assert_eq!(lab.counters().attempts(), 1);
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -185,7 +185,7 @@ pub fn remade_body_is_replayed<H: Harness>() {
         }));
         let got = expect::<H>(&client, put).await;
         assert_eq!((got.info.replays(), made.load(Ordering::SeqCst)), (1, 1));
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -199,7 +199,7 @@ pub fn verdict_of_a_sent_attempt_survives_a_failed_replay<H: Harness>() {
         let error = expect_error::<H>(&client, get(&peer.url("/"))).await;
         assert!(error.is_connect(), "{error}");
         assert_eq!(error.verdict(), Verdict::NoResponseByte, "the first attempt was sent");
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }

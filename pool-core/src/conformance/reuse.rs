@@ -29,7 +29,7 @@ pub fn second_request_reuses_the_connection<H: Harness>() {
         assert!(second.info.is_reused());
         assert_eq!(first.info.id(), second.info.id());
         assert_eq!(lab.counters().attempts(), 1);
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -48,7 +48,7 @@ pub fn requests_at_the_same_time_do_not_share_a_connection<H: Harness>() {
         let both = join_all(urls.iter().map(|url| expect::<H>(&client, get(url)))).await;
         assert_ne!(both[0].info.id(), both[1].info.id());
         assert_eq!(client.snapshot().totals().connections, 2);
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -70,7 +70,7 @@ pub fn connection_close_is_honoured<H: Harness>() {
             assert!(!got.info.is_reused());
         }
         lab.until_connections(&client, 0).await;
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -95,7 +95,7 @@ pub fn max_requests_per_connection_closes<H: Harness>() {
         }
         assert_eq!(ids[0], ids[1]);
         assert_ne!(ids[1], ids[2]);
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -117,7 +117,7 @@ pub fn idle_timeout_closes<H: Harness>() {
         peer.done().await;
         assert!(lab.now().since(before) >= millis(40), "closed before its time");
         lab.until_connections(&client, 0).await;
-        lab.finish(client).await;
+        lab.finish(&client).await;
     });
 }
 
@@ -134,7 +134,7 @@ pub fn max_connection_duration_closes<H: Harness>() {
         expect::<H>(&client, get(&peer.url("/"))).await;
         peer.done().await;
         lab.until_connections(&client, 0).await;
-        lab.finish(client).await;
+        lab.finish(&client).await;
     });
 }
 
@@ -158,7 +158,7 @@ pub fn half_close_after_the_response_ends_the_connection<H: Harness>() {
         let second = expect::<H>(&client, post(&peer.url("/"), Content::full("x"))).await;
         assert_ne!(first.info.id(), second.info.id());
         assert_eq!(second.info.replays(), 0);
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -187,7 +187,7 @@ pub fn connection_closed_while_idle_is_not_used<H: Harness>() {
         lab.until_connections(&client, 0).await;
         let got = expect::<H>(&client, post(&peer.url("/"), Content::full("payload"))).await;
         assert_eq!((got.info.is_reused(), got.info.replays()), (false, 0));
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -222,7 +222,7 @@ pub fn bytes_on_an_idle_connection_end_it<H: Harness>() {
             assert_eq!(stats.cx_protocol_error, errors);
             hold.open();
             held.await;
-            lab.finish(client).await;
+            lab.finish(&client).await;
             peer.done().await;
         });
     }
@@ -241,7 +241,7 @@ pub fn connection_ids_are_unique<H: Harness>() {
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), 5);
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.stop().await;
     });
 }

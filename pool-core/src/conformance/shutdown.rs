@@ -46,7 +46,7 @@ pub fn close_ends_idle_connections<H: Harness>() {
         let error = expect_error::<H>(&client, post(&url, Content::full("x"))).await;
         assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
         assert_eq!(error.verdict(), Verdict::NeverSent);
-        lab.finish(client).await;
+        lab.finish(&client).await;
     });
 }
 
@@ -70,7 +70,7 @@ pub fn close_while_busy_serves_what_was_accepted<H: Harness>() {
         waiting.await;
         closing.await;
         peer.done().await;
-        lab.finish(client).await;
+        lab.finish(&client).await;
     });
 }
 
@@ -90,7 +90,7 @@ pub fn close_while_connecting_ends_with_the_attempt<H: Harness>() {
         let error = call.await;
         assert_eq!(error.verdict(), Verdict::NeverSent, "{error}");
         closing.await;
-        lab.finish(client).await;
+        lab.finish(&client).await;
     });
 }
 
@@ -119,7 +119,7 @@ pub fn abort_while_busy_fails_everything<H: Harness>() {
         peer.done().await;
         let refused = expect_error::<H>(&client, get(&url)).await;
         assert!(matches!(refused.kind(), ErrorKind::Closed), "{refused}");
-        lab.finish(client).await;
+        lab.finish(&client).await;
     });
 }
 
@@ -144,7 +144,7 @@ pub fn abort_cuts_a_response<H: Harness>() {
         }
         peer.done().await;
         drop(response);
-        lab.finish(client).await;
+        lab.finish(&client).await;
     });
 }
 
@@ -162,7 +162,7 @@ pub fn retire_closes_chosen_idle_connections<H: Harness>() {
         assert_eq!((chosen, client.snapshot().totals().connections), (1, 1));
         assert!(!expect::<H>(&client, get(&urls[0])).await.info.is_reused());
         assert!(expect::<H>(&client, get(&urls[1])).await.info.is_reused());
-        lab.finish(client).await;
+        lab.finish(&client).await;
         unwanted.stop().await;
         wanted.stop().await;
     });
@@ -182,7 +182,7 @@ pub fn retire_lets_busy_connections_finish<H: Harness>() {
         assert_eq!(running.await.body, b"ok");
         assert_eq!(client.snapshot().totals().connections, 0);
         peer.done().await;
-        lab.finish(client).await;
+        lab.finish(&client).await;
     });
 }
 
@@ -227,7 +227,7 @@ pub fn upstream_that_dies_gives_every_request_one_outcome<H: Harness>() {
         assert_quiet(&client.snapshot());
         lab.until_connections(&client, 0).await;
         assert_eq!(expect::<H>(&client, get(&url)).await.body, b"ok");
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.stop().await;
     });
 }
@@ -248,6 +248,6 @@ pub fn close_can_be_given_up_and_asked_again<H: Harness>() {
         running.await;
         client.close().await;
         peer.done().await;
-        lab.finish(client).await;
+        lab.finish(&client).await;
     });
 }

@@ -36,7 +36,7 @@ where
             thread.join().expect("a caller's thread");
         }
         assert!(lab.counters().attempts() <= 2, "{} connections", lab.counters().attempts());
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.stop().await;
     });
 }
@@ -72,7 +72,7 @@ where
         over.opened().await;
         assert_eq!(thread.join().expect("a reader's thread").expect("a body"), b"halfrest");
         assert!(expect::<H>(&client, get(&peer.url("/"))).await.info.is_reused());
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }

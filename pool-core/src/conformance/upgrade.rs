@@ -72,9 +72,8 @@ pub fn upgraded_connection_carries_bytes_both_ways<H: Harness>() {
         assert_eq!(read(&mut io, 4).await.expect("read"), b"ping");
         poll_fn(|cx| io.poll_shutdown(cx)).await.expect("a half-close");
         assert_eq!(read(&mut io, 100).await.expect("read"), b"last words");
-        drop(io);
         assert_eq!(client.snapshot().totals().connections, 0);
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -96,7 +95,7 @@ pub fn dropped_upgrade_closes_the_connection<H: Harness>() {
                 drop(client.call(upgrade_to_echo(&peer.url("/"))).await.expect("a switch"));
             }
             assert_eq!(client.snapshot().totals().connections, 0);
-            lab.finish(client).await;
+            lab.finish(&client).await;
             peer.done().await;
         });
     }
@@ -118,7 +117,7 @@ pub fn declined_upgrade_is_an_ordinary_response<H: Harness>() {
         assert_eq!(response.status().as_u16(), 200);
         assert!(response.into_body().into_upgraded().is_none());
         assert!(expect::<H>(&client, get(&peer.url("/"))).await.info.is_reused());
-        lab.finish(client).await;
+        lab.finish(&client).await;
         peer.done().await;
     });
 }
@@ -140,7 +139,6 @@ pub fn abort_cuts_an_upgraded_connection<H: Harness>() {
         assert!(reading.await.is_err());
         assert_eq!(client.snapshot().totals().connections, 0);
         peer.done().await;
-        drop(io);
-        lab.finish(client).await;
+        lab.finish(&client).await;
     });
 }

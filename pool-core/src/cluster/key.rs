@@ -4,6 +4,9 @@
 //! parts are written one after the other, each with its length, into one byte string: equal bytes
 //! mean equal keys and nothing else does. A hash only finds the place to compare.
 
+use core::hash::{BuildHasher, Hasher};
+
+use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
 use crate::limits::Priority;
@@ -111,16 +114,117 @@ impl<'a> Key<'a> {
 
 /// The exact byte form of a [`Key`]: equal if and only if the keys are.
 ///
+/// ```text
+/// sections  ALPN and form  priority  protocols  port    length  host    [TLS]  [rare options]
+///   1 byte      1 byte      1 byte     1 byte  2 bytes  1 or 5
+/// ```
+///
 /// 40 bytes are kept in place, so that a usual key (an SNI that is the host, a usual ALPN list, no
 /// rare options) lies beside the pool that it names; longer ones spill.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CanonicalKey(SmallVec<[u8; 40]>);
 
+/// ALPN lists that are written as a number.
+const USUAL_ALPN: [&[u8]; 3] = [b"\x02h2\x08http/1.1", b"\x08http/1.1", b"\x02h2"];
+/// Bytes before the host's length.
+const HEAD: usize = 6;
+
+const WITH_TLS: u8 = 1;
+const WITH_RARE: u8 = 2;
+const OTHER_SNI: u8 = 1 << 2;
+const WITH_SANS: u8 = 1 << 3;
+const WITH_CERTIFICATE: u8 = 1 << 4;
+const UNVERIFIED: u8 = 1 << 5;
+const OTHER_ALPN: u8 = 1 << 6;
+
+/// A key with its head written down, ready to be looked up. The rest is written down only if a pool
+/// is made or an unusual key is compared.
+pub(super) struct Probe<'a> {
+    key: &'a Key<'a>,
+    head: [u8; HEAD],
+    /// Where to look; what decides is the comparison.
+    pub(super) hash: u64,
+}
+
+impl<'a> Probe<'a> {
+    #[inline]
+    pub(super) fn new(key: &'a Key<'a>, hasher: &FixedState) -> Self {
+        let head = head(key);
+        let mut hasher = hasher.build_hasher();
+        hasher.write(key.host.as_bytes());
+        let [a, b, c, d, e, f] = head;
+        hasher.write_u64(u64::from_le_bytes([a, b, c, d, e, f, 0, 0]));
+        Self { key, head, hash: hasher.finish() }
+    }
+
+    /// Whether the bytes are this key's.
+    #[inline]
+    pub(super) fn matches(&self, stored: &CanonicalKey) -> bool {
+        let (host, stored) = (self.key.host.as_bytes(), stored.as_bytes());
+        let Some((head, rest)) = stored.split_first_chunk::<HEAD>() else { return false };
+        if *head != self.head {
+            return false;
+        }
+        let [sections, form, ..] = self.head;
+        let is_usual = sections & WITH_RARE == 0 && form & !(3 | UNVERIFIED) == 0 && host.len() < 128;
+        if !is_usual {
+            return *stored == *CanonicalKey::of(self.key).as_bytes();
+        }
+        // Nothing follows the host of a usual key.
+        rest.split_first().is_some_and(|(length, rest)| usize::from(*length) == host.len() && rest == host)
+    }
+}
+
+#[inline]
+fn head(key: &Key<'_>) -> [u8; HEAD] {
+    let Key { scheme, host, port, priority, protocols, tls, socket_options, shared_state, downstream } = *key;
+    let Scheme::Http = scheme;
+    let is_rare = !(socket_options.is_empty() && shared_state.is_empty() && downstream.is_none());
+    let (secured, form) = tls.map_or((0, 0), |tls| (WITH_TLS, form(&tls, host)));
+    let sections = secured | if is_rare { WITH_RARE } else { 0 };
+    let [low, high] = port.to_le_bytes();
+    [sections, form, priority as u8, protocols.0, low, high]
+}
+
+/// What of a TLS identity differs from the usual, and which usual ALPN list it has.
+#[inline]
+fn form(tls: &TlsKey<'_>, host: &str) -> u8 {
+    let TlsKey { sni, sans, alpn, client_certificate, verify } = *tls;
+    let alpn = USUAL_ALPN.iter().position(|usual| *usual == alpn).map_or(OTHER_ALPN, |index| index as u8);
+    let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+    alpn | flag(sni != host, OTHER_SNI)
+        | flag(!sans.is_empty(), WITH_SANS)
+        | flag(client_certificate.is_some(), WITH_CERTIFICATE)
+        | flag(verify == Verify::Nothing, UNVERIFIED)
+}
+
 impl CanonicalKey {
-    /// Writes a key down.
+    /// Writes a key down. All destructuring here and in the head is exhaustive on purpose: a new
+    /// option does not compile until it is part of the identity.
     #[must_use]
     pub fn of(key: &Key<'_>) -> Self {
-        Self(SmallVec::from_slice(&encode(key)))
+        let Key {
+            scheme: _,
+            host,
+            port: _,
+            priority: _,
+            protocols: _,
+            tls,
+            socket_options,
+            shared_state,
+            downstream,
+        } = *key;
+        let head = head(key);
+        let mut out = SmallVec::from_slice(&head);
+        push(&mut out, host.as_bytes());
+        if let Some(tls) = tls {
+            push_tls(&mut out, tls, host);
+        }
+        let [sections, ..] = head;
+        if sections & WITH_RARE != 0 {
+            push_rare(&mut out, socket_options, shared_state, downstream);
+        }
+        Self(out)
     }
 
     /// The bytes.
@@ -131,36 +235,10 @@ impl CanonicalKey {
     }
 }
 
-/// A key's bytes while it is looked up: on the stack, whatever the usual lengths are.
-pub(super) type KeyBytes = SmallVec<[u8; 192]>;
-
-/// ALPN lists that are written as one byte.
-const USUAL_ALPN: [&[u8]; 3] = [b"\x02h2\x08http/1.1", b"\x08http/1.1", b"\x02h2"];
-
-/// Writes a key down. The destructuring is exhaustive on purpose: a new option does not compile
-/// until it is part of the identity.
-#[inline]
-pub(super) fn encode(key: &Key<'_>) -> KeyBytes {
-    let Key { scheme, host, port, priority, protocols, tls, socket_options, shared_state, downstream } = *key;
-    let Scheme::Http = scheme;
-    let is_rare = !(socket_options.is_empty() && shared_state.is_empty() && downstream.is_none());
-    let sections = u8::from(tls.is_some()) | u8::from(is_rare) << 1;
-    let [low, high] = port.to_le_bytes();
-    let mut out = KeyBytes::new();
-    out.extend_from_slice(&[sections, priority as u8, protocols.0, low, high]);
-    push(&mut out, host.as_bytes());
-    if let Some(tls) = tls {
-        push_tls(&mut out, tls, host);
-    }
-    if is_rare {
-        push_rare(&mut out, socket_options, shared_state, downstream);
-    }
-    out
-}
+type Out = SmallVec<[u8; 40]>;
 
 /// A length: one byte below 128, five above, so that no two lengths begin alike.
-#[inline]
-fn push_length(out: &mut KeyBytes, length: usize) {
+fn push_length(out: &mut Out, length: usize) {
     if length < 128 {
         out.push(length as u8);
     } else {
@@ -170,30 +248,22 @@ fn push_length(out: &mut KeyBytes, length: usize) {
     }
 }
 
-#[inline]
-fn push(out: &mut KeyBytes, bytes: &[u8]) {
+fn push(out: &mut Out, bytes: &[u8]) {
     push_length(out, bytes.len());
     out.extend_from_slice(bytes);
 }
 
-#[inline]
-fn push_tls(out: &mut KeyBytes, tls: TlsKey<'_>, host: &str) {
-    let TlsKey { sni, sans, alpn, client_certificate, verify } = tls;
-    let usual_alpn = USUAL_ALPN.iter().position(|usual| *usual == alpn);
-    // The low bits name the ALPN list (0: written out), the others what else is written out.
-    let form = usual_alpn.map_or(0, |index| index as u8 + 1)
-        | u8::from(sni != host) << 2
-        | u8::from(!sans.is_empty()) << 3
-        | u8::from(client_certificate.is_some()) << 4
-        | u8::from(verify == Verify::Nothing) << 5;
-    out.push(form);
-    if usual_alpn.is_none() {
+/// What the head only says to be unusual.
+fn push_tls(out: &mut Out, tls: TlsKey<'_>, host: &str) {
+    let form = form(&tls, host);
+    let TlsKey { sni, sans, alpn, client_certificate, verify: _ } = tls;
+    if form & OTHER_ALPN != 0 {
         push(out, alpn);
     }
-    if sni != host {
+    if form & OTHER_SNI != 0 {
         push(out, sni.as_bytes());
     }
-    if !sans.is_empty() {
+    if form & WITH_SANS != 0 {
         push_length(out, sans.len());
         for san in sans {
             push(out, san.as_bytes());
@@ -204,9 +274,8 @@ fn push_tls(out: &mut KeyBytes, tls: TlsKey<'_>, host: &str) {
     }
 }
 
-#[cold]
 fn push_rare(
-    out: &mut KeyBytes,
+    out: &mut Out,
     socket_options: &[SocketOption<'_>],
     shared_state: &[&[u8]],
     downstream: Option<u64>,
@@ -230,6 +299,12 @@ fn push_rare(
 mod tests {
     use super::*;
 
+    /// A host name as long as DNS allows (RFC 1035 2.3.4).
+    const LONG: &str = match core::str::from_utf8(&[b'a'; 253]) {
+        Ok(host) => host,
+        Err(_) => "",
+    };
+
     const TLS: TlsKey<'static> = TlsKey {
         sni: "a",
         sans: &["b"],
@@ -247,6 +322,8 @@ mod tests {
         let keys = [
             base,
             Key { host: "example.tes", ..base },
+            Key { host: LONG, ..base },
+            Key { host: &LONG[1..], ..base },
             Key { port: 81, ..base },
             Key { priority: Priority::High, ..base },
             Key { protocols: Protocols::HTTP2, ..base },
@@ -275,9 +352,12 @@ mod tests {
             Key { downstream: Some(0), ..base },
             Key { downstream: Some(1), ..base },
         ];
+        let hasher = FixedState::with_seed(3);
         for (i, a) in keys.iter().enumerate() {
             for (j, b) in keys.iter().enumerate() {
-                assert_eq!(CanonicalKey::of(a) == CanonicalKey::of(b), i == j, "{a:?} against {b:?}");
+                let (written, other) = (CanonicalKey::of(a), CanonicalKey::of(b));
+                assert_eq!(written == other, i == j, "{a:?} against {b:?}");
+                assert_eq!(Probe::new(a, &hasher).matches(&other), i == j, "{a:?} against {b:?}");
             }
         }
     }

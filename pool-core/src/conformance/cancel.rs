@@ -24,7 +24,7 @@ pub fn exchange_dropped_at_every_wait_leaves_no_trace<H: Harness>() {
         let client = lab.client_with(Manner::Choppy, |builder| builder);
         let url = peer.url("/");
         for polls in 0.. {
-            assert!(polls < MOST, "not complete after {MOST} polls");
+eprintln!("polls {polls}");            assert!(polls < MOST, "not complete after {MOST} polls");
             let content =
                 Content::stream().then("first ").then_yield().then("second").then_trailer("x-a", "b");
             let mut left = polls;
@@ -57,7 +57,7 @@ pub fn reused_exchange_dropped_at_every_wait_leaves_no_trace<H: Harness>() {
         let client = lab.client_with(Manner::Choppy, |builder| builder);
         let url = peer.url("/");
         for polls in 0.. {
-            assert!(polls < MOST, "not complete after {MOST} polls");
+eprintln!("polls {polls}");            assert!(polls < MOST, "not complete after {MOST} polls");
             expect::<H>(&client, get(&url)).await;
             let mut left = polls;
             let outcome = poll_while(fetch::<H>(&client, post(&url, Content::full("content"))), || {

@@ -72,6 +72,7 @@ pub fn upgraded_connection_carries_bytes_both_ways<H: Harness>() {
         assert_eq!(read(&mut io, 4).await.expect("read"), b"ping");
         poll_fn(|cx| io.poll_shutdown(cx)).await.expect("a half-close");
         assert_eq!(read(&mut io, 100).await.expect("read"), b"last words");
+        drop(io);
         assert_eq!(client.snapshot().totals().connections, 0);
         lab.finish(&client).await;
         peer.done().await;

@@ -112,36 +112,41 @@ impl<'a> Key<'a> {
     }
 }
 
-/// The exact byte form of a [`Key`]: equal if and only if the keys are.
+/// The exact form of a [`Key`]: equal if and only if the keys are.
 ///
-/// ```text
-/// sections  ALPN and form  priority  protocols  port    length  host    [TLS]  [rare options]
-///   1 byte      1 byte      1 byte     1 byte  2 bytes  1 or 5
-/// ```
-///
-/// 40 bytes are kept in place, so that a usual key (an SNI that is the host, a usual ALPN list, no
-/// rare options) lies beside the pool that it names; longer ones spill.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct CanonicalKey(SmallVec<[u8; 40]>);
+/// One word tells the small parts and which others are unusual; the bytes are the host and, each
+/// after its length, what is unusual. 32 bytes are kept in place, so that a usual key (an SNI that
+/// is the host, a usual ALPN list, no rare options) lies beside the pool that it names; longer ones
+/// spill.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CanonicalKey {
+    head: u64,
+    rest: Out,
+}
 
-/// ALPN lists that are written as a number.
-const USUAL_ALPN: [&[u8]; 3] = [b"\x02h2\x08http/1.1", b"\x08http/1.1", b"\x02h2"];
-/// Bytes before the host's length.
-const HEAD: usize = 6;
+type Out = SmallVec<[u8; 32]>;
 
-const WITH_TLS: u8 = 1;
-const WITH_RARE: u8 = 2;
-const OTHER_SNI: u8 = 1 << 2;
-const WITH_SANS: u8 = 1 << 3;
-const WITH_CERTIFICATE: u8 = 1 << 4;
-const UNVERIFIED: u8 = 1 << 5;
-const OTHER_ALPN: u8 = 1 << 6;
+// ALPN lists that are written as a number.
+const H2_AND_HTTP11: &[u8] = b"\x02h2\x08http/1.1";
+const HTTP11: &[u8] = b"\x08http/1.1";
+const H2: &[u8] = b"\x02h2";
+
+// The head, from its lowest byte: form of the TLS identity, sections, priority, protocols, port.
+const OTHER_SNI: u64 = 1 << 2;
+const WITH_SANS: u64 = 1 << 3;
+const WITH_CERTIFICATE: u64 = 1 << 4;
+const UNVERIFIED: u64 = 1 << 5;
+const OTHER_ALPN: u64 = 1 << 6;
+const WITH_TLS: u64 = 1 << 8;
+const WITH_RARE: u64 = 1 << 9;
+/// Any of these: something follows the host.
+const UNUSUAL: u64 = OTHER_SNI | WITH_SANS | WITH_CERTIFICATE | OTHER_ALPN | WITH_RARE;
 
 /// A key with its head written down, ready to be looked up. The rest is written down only if a pool
 /// is made or an unusual key is compared.
 pub(super) struct Probe<'a> {
     key: &'a Key<'a>,
-    head: [u8; HEAD],
+    head: u64,
     /// Where to look; what decides is the comparison.
     pub(super) hash: u64,
 }
@@ -152,50 +157,65 @@ impl<'a> Probe<'a> {
         let head = head(key);
         let mut hasher = hasher.build_hasher();
         hasher.write(key.host.as_bytes());
-        let [a, b, c, d, e, f] = head;
-        hasher.write_u64(u64::from_le_bytes([a, b, c, d, e, f, 0, 0]));
+        hasher.write_u64(head);
         Self { key, head, hash: hasher.finish() }
     }
 
-    /// Whether the bytes are this key's.
+    /// Whether the stored key is this one.
     #[inline]
     pub(super) fn matches(&self, stored: &CanonicalKey) -> bool {
-        let (host, stored) = (self.key.host.as_bytes(), stored.as_bytes());
-        let Some((head, rest)) = stored.split_first_chunk::<HEAD>() else { return false };
-        if *head != self.head {
+        if stored.head != self.head {
             return false;
         }
-        let [sections, form, ..] = self.head;
-        let is_usual = sections & WITH_RARE == 0 && form & !(3 | UNVERIFIED) == 0 && host.len() < 128;
-        if !is_usual {
-            return *stored == *CanonicalKey::of(self.key).as_bytes();
+        if self.head & UNUSUAL == 0 {
+            // The host is all there is.
+            return *stored.rest == *self.key.host.as_bytes();
         }
-        // Nothing follows the host of a usual key.
-        rest.split_first().is_some_and(|(length, rest)| usize::from(*length) == host.len() && rest == host)
+        *stored == CanonicalKey::of(self.key)
     }
 }
 
 #[inline]
-fn head(key: &Key<'_>) -> [u8; HEAD] {
+fn head(key: &Key<'_>) -> u64 {
     let Key { scheme, host, port, priority, protocols, tls, socket_options, shared_state, downstream } = *key;
     let Scheme::Http = scheme;
     let is_rare = !(socket_options.is_empty() && shared_state.is_empty() && downstream.is_none());
-    let (secured, form) = tls.map_or((0, 0), |tls| (WITH_TLS, form(&tls, host)));
-    let sections = secured | if is_rare { WITH_RARE } else { 0 };
-    let [low, high] = port.to_le_bytes();
-    [sections, form, priority as u8, protocols.0, low, high]
+    let mut head = u64::from(port) << 32 | u64::from(protocols.0) << 24 | (priority as u64) << 16;
+    if let Some(tls) = &tls {
+        head |= WITH_TLS | form(tls, host);
+    }
+    if is_rare {
+        head |= WITH_RARE;
+    }
+    head
 }
 
 /// What of a TLS identity differs from the usual, and which usual ALPN list it has.
 #[inline]
-fn form(tls: &TlsKey<'_>, host: &str) -> u8 {
+fn form(tls: &TlsKey<'_>, host: &str) -> u64 {
     let TlsKey { sni, sans, alpn, client_certificate, verify } = *tls;
-    let alpn = USUAL_ALPN.iter().position(|usual| *usual == alpn).map_or(OTHER_ALPN, |index| index as u8);
-    let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
-    alpn | flag(sni != host, OTHER_SNI)
-        | flag(!sans.is_empty(), WITH_SANS)
-        | flag(client_certificate.is_some(), WITH_CERTIFICATE)
-        | flag(verify == Verify::Nothing, UNVERIFIED)
+    let mut form = if alpn == H2_AND_HTTP11 {
+        0
+    } else if alpn == HTTP11 {
+        1
+    } else if alpn == H2 {
+        2
+    } else {
+        OTHER_ALPN
+    };
+    if sni != host {
+        form |= OTHER_SNI;
+    }
+    if !sans.is_empty() {
+        form |= WITH_SANS;
+    }
+    if client_certificate.is_some() {
+        form |= WITH_CERTIFICATE;
+    }
+    match verify {
+        Verify::Full => form,
+        Verify::Nothing => form | UNVERIFIED,
+    }
 }
 
 impl CanonicalKey {
@@ -215,27 +235,21 @@ impl CanonicalKey {
             downstream,
         } = *key;
         let head = head(key);
-        let mut out = SmallVec::from_slice(&head);
-        push(&mut out, host.as_bytes());
+        let mut rest = Out::new();
+        if head & UNUSUAL == 0 {
+            rest.extend_from_slice(host.as_bytes());
+            return Self { head, rest };
+        }
+        push(&mut rest, host.as_bytes());
         if let Some(tls) = tls {
-            push_tls(&mut out, tls, host);
+            push_tls(&mut rest, tls, head);
         }
-        let [sections, ..] = head;
-        if sections & WITH_RARE != 0 {
-            push_rare(&mut out, socket_options, shared_state, downstream);
+        if head & WITH_RARE != 0 {
+            push_rare(&mut rest, socket_options, shared_state, downstream);
         }
-        Self(out)
-    }
-
-    /// The bytes.
-    #[inline]
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        Self { head, rest }
     }
 }
-
-type Out = SmallVec<[u8; 40]>;
 
 /// A length: one byte below 128, five above, so that no two lengths begin alike.
 fn push_length(out: &mut Out, length: usize) {
@@ -254,8 +268,7 @@ fn push(out: &mut Out, bytes: &[u8]) {
 }
 
 /// What the head only says to be unusual.
-fn push_tls(out: &mut Out, tls: TlsKey<'_>, host: &str) {
-    let form = form(&tls, host);
+fn push_tls(out: &mut Out, tls: TlsKey<'_>, form: u64) {
     let TlsKey { sni, sans, alpn, client_certificate, verify: _ } = tls;
     if form & OTHER_ALPN != 0 {
         push(out, alpn);

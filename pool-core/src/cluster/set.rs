@@ -249,8 +249,7 @@ impl<L: Ledger> PoolSet<L> {
     #[inline]
     pub fn finish(&mut self, now: Instant, pool: PoolId, conn: ConnId, end: crate::report::StreamEnd) {
         self.turn(now, pool, |pool, ledger| {
-            pool.handle_stream_ended(now, ledger, conn, end);
-            pool.handle_settled(now, ledger);
+            pool.handle_stream_ended_and_settled(now, ledger, conn, end);
         });
     }
 

@@ -7,7 +7,7 @@ use super::content::Content;
 use super::lab::{assert_quiet, expect, fetch, get, millis, next_frame, post, run};
 use super::peer::{OK, Peer};
 use super::tap::Manner;
-use super::turns::{poll_once, poll_while};
+use super::turns::{poll_at_most, poll_once};
 use crate::limits::Thresholds;
 
 const LONG: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
@@ -24,16 +24,10 @@ pub fn exchange_dropped_at_every_wait_leaves_no_trace<H: Harness>() {
         let client = lab.client_with(Manner::Choppy, |builder| builder);
         let url = peer.url("/");
         for polls in 0.. {
-eprintln!("polls {polls}");            assert!(polls < MOST, "not complete after {MOST} polls");
+            assert!(polls < MOST, "not complete after {MOST} polls");
             let content =
                 Content::stream().then("first ").then_yield().then("second").then_trailer("x-a", "b");
-            let mut left = polls;
-            let outcome = poll_while(fetch::<H>(&client, post(&url, content)), || {
-                let go_on = left > 0;
-                left = left.saturating_sub(1);
-                go_on
-            })
-            .await;
+            let outcome = poll_at_most(fetch::<H>(&client, post(&url, content)), polls).await;
             assert_quiet(&client.snapshot());
             if let Some(outcome) = outcome {
                 assert_eq!(outcome.expect("a response").body.len(), 35);
@@ -57,15 +51,10 @@ pub fn reused_exchange_dropped_at_every_wait_leaves_no_trace<H: Harness>() {
         let client = lab.client_with(Manner::Choppy, |builder| builder);
         let url = peer.url("/");
         for polls in 0.. {
-eprintln!("polls {polls}");            assert!(polls < MOST, "not complete after {MOST} polls");
+            assert!(polls < MOST, "not complete after {MOST} polls");
             expect::<H>(&client, get(&url)).await;
-            let mut left = polls;
-            let outcome = poll_while(fetch::<H>(&client, post(&url, Content::full("content"))), || {
-                let go_on = left > 0;
-                left = left.saturating_sub(1);
-                go_on
-            })
-            .await;
+            let outcome =
+                poll_at_most(fetch::<H>(&client, post(&url, Content::full("content"))), polls).await;
             assert_quiet(&client.snapshot());
             if polls == 0 {
                 assert_eq!(client.snapshot().totals().connections, 1, "nothing was written");

@@ -97,9 +97,12 @@ pub fn close_while_connecting_ends_with_the_attempt<H: Harness>() {
 /// `abort()` cuts exchanges and fails what waits, each with its verdict.
 pub fn abort_while_busy_fails_everything<H: Harness>() {
     run::<H>(async |lab| {
-        let peer = Peer::serve(|door| {
+        let received = Gate::default();
+        let tell = received.clone();
+        let peer = Peer::serve(move |door| {
             let mut session = door.accept();
             session.expect_request();
+            tell.open();
             session.expect_end();
         });
         let client = lab.client_with(Manner::Plain, |builder| {
@@ -107,7 +110,7 @@ pub fn abort_while_busy_fails_everything<H: Harness>() {
         });
         let url = peer.url("/");
         let mut running = pin!(expect_error::<H>(&client, get(&url)));
-        beside(running.as_mut(), lab.until(&client, |snapshot| snapshot.totals().active == 1)).await;
+        beside(running.as_mut(), received.opened()).await;
         let mut waiting = pin!(expect_error::<H>(&client, get(&url)));
         assert!(poll_once(waiting.as_mut()).await.is_pending());
         client.abort();

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use crate::runtime::{Connect, Io, Target};
 
 /// Bytes moved at most by one call of a stream that was made [`Manner::Choppy`].
-const CHOP: usize = 23;
+const CHOP: usize = 7;
 
 /// How the streams of a [`Tap`] behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

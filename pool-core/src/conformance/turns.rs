@@ -67,16 +67,19 @@ pub(super) async fn beside<P: Future, F: Future>(mut pending: Pin<&mut P>, until
     .await
 }
 
-/// Polls `future` while `go_on` says so; `None` if it was dropped before it completed.
-pub(super) async fn poll_while<F: Future>(future: F, mut go_on: impl FnMut() -> bool) -> Option<F::Output> {
+/// Polls `future` `polls` times at most, each time when it asked for it; `None` if it was dropped
+/// before it completed.
+pub(super) async fn poll_at_most<F: Future>(future: F, polls: usize) -> Option<F::Output> {
     let mut future = pin!(future);
+    let mut left = polls;
     poll_fn(|cx| {
-        if !go_on() {
+        if left == 0 {
             return Poll::Ready(None);
         }
+        left -= 1;
         match future.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if go_on() => Poll::Pending,
+            Poll::Pending if left > 0 => Poll::Pending,
             Poll::Pending => Poll::Ready(None),
         }
     })

@@ -22,13 +22,24 @@
 //! Both roles refuse what two implementations could read in two ways (RFC 9112 11.2). The rules, and
 //! why each was chosen, are in `docs/wire-h1.md`.
 
+mod body;
+mod chunked;
 mod client;
+mod encode;
 mod error;
 mod event;
+mod fields;
+mod framing;
+mod head_parse;
 mod input;
 mod limits;
 mod outbox;
+mod rest;
+mod scan;
+mod sending;
 mod server;
+mod shared;
+mod target;
 
 pub use client::Client;
 pub use error::{EofAt, Error, Exceeded, SendError, Violation};

@@ -159,6 +159,18 @@ where
         self.poll_receive(cx)
     }
 
+    /// Sends what can be sent of the request, without reading.
+    pub(crate) fn drive_request(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
+        if self.request_is_sent() {
+            return Ok(());
+        }
+        match self.poll_send(cx, None) {
+            // What the peer said before it stopped reading is found by the next read.
+            Ok(()) | Err(SendFault::Socket(_)) => Ok(()),
+            Err(SendFault::Request(fault)) => Err(fault),
+        }
+    }
+
     /// What the connection has kept and what the socket has, until an event comes of it.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Fault>> {
         if let Some(error) = self.ahead.error.take() {

@@ -1,8 +1,8 @@
 //! How a client is configured.
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 
+use super::adopted::Nursery;
 use super::options::{Options, REPLAY_LIMIT};
 use super::shared::Shared;
 use super::{Breakers, Client, Keeper};
@@ -83,11 +83,12 @@ impl<R: Runtime, C: Connect> Builder<R, C> {
     /// Builds the client and starts its background task.
     pub fn build<B>(self) -> Client<R, C, B>
     where
-        R: Spawn<Keeper<R, C>>,
+        R: Spawn<Keeper<R, C, B>>,
     {
         let Self { runtime, connector, options } = self;
         let shared = Arc::new(Shared::new(runtime, connector, options));
-        shared.runtime.spawn(Keeper::new(&shared));
-        Client { shared, body: PhantomData }
+        let nursery = Arc::new(Nursery::new(shared.ready.clone()));
+        shared.runtime.spawn(Keeper::new(&shared, nursery.clone()));
+        Client { shared, nursery }
     }
 }

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use http::{Request, Response, request};
 use http_body::Body as HttpBody;
 
+use super::adopted::Nursery;
 use super::attempt::{Attempt, Fault};
 use super::body::Body;
 use super::conn::{Conn, Idle};
@@ -29,6 +30,7 @@ use crate::wire::h1::{BodyKind, Event, RequestHead, TargetForm};
 #[must_use = "a call does nothing until it is polled"]
 pub struct Call<R: Runtime, C: Connect, B> {
     shared: Arc<Shared<R, C>>,
+    nursery: Arc<Nursery<R, C, B>>,
     head: request::Parts,
     exchange: Exchange,
     stage: Stage<R, C, B>,
@@ -55,7 +57,7 @@ where
     B: HttpBody + Unpin,
     B::Error: Into<BodyError>,
 {
-    pub(crate) fn new(shared: Arc<Shared<R, C>>, request: Request<B>) -> Self
+    pub(crate) fn new(shared: Arc<Shared<R, C>>, nursery: Arc<Nursery<R, C, B>>, request: Request<B>) -> Self
     where
         B: 'static,
     {
@@ -67,7 +69,7 @@ where
         let exchange = Exchange::new(Repeatable::from(&head.method), options.retry, seed);
         let span = tracing::debug_span!("request", method = %head.method, uri = %head.uri);
         let body = RequestBody::new(body, remake, options.replay_limit);
-        Self { shared, head, exchange, stage: Stage::Choosing { body, entry: Entry::New }, span }
+        Self { shared, nursery, head, exchange, stage: Stage::Choosing { body, entry: Entry::New }, span }
     }
 
     /// Asks for a connection. Connections that turn out to be dead before a byte was written do not
@@ -167,7 +169,7 @@ where
             self.exchange.replays(),
             self.exchange.retries(),
         ));
-        response.map(|()| Body::new(attempt, kind))
+        response.map(|()| Body::new(attempt, kind, &self.nursery))
     }
 }
 

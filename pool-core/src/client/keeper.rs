@@ -10,7 +10,11 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
+use http_body::Body as HttpBody;
+
+use super::adopted::Nursery;
 use super::conn::Idle;
+use super::error::BodyError;
 use super::leash::{Event, Leash, ReadyList};
 use super::shared::Shared;
 use super::state::Slot;
@@ -19,16 +23,23 @@ use crate::time::{Deadline, Instant};
 
 /// The future that [`Spawn`](crate::runtime::Spawn) gets when a client is built. Nobody else makes
 /// or polls one.
-pub struct Keeper<R: Runtime, C: Connect> {
+pub struct Keeper<R: Runtime, C: Connect, B> {
     shared: Weak<Shared<R, C>>,
+    nursery: Arc<Nursery<R, C, B>>,
     ready: Arc<ReadyList>,
     sleep: Option<(Instant, Pin<Box<R::Sleep>>)>,
     events: Vec<Event>,
 }
 
-impl<R: Runtime, C: Connect> Keeper<R, C> {
-    pub(crate) fn new(shared: &Arc<Shared<R, C>>) -> Self {
-        Self { shared: Arc::downgrade(shared), ready: shared.ready.clone(), sleep: None, events: Vec::new() }
+impl<R: Runtime, C: Connect, B> Keeper<R, C, B> {
+    pub(crate) fn new(shared: &Arc<Shared<R, C>>, nursery: Arc<Nursery<R, C, B>>) -> Self {
+        Self {
+            nursery,
+            shared: Arc::downgrade(shared),
+            ready: shared.ready.clone(),
+            sleep: None,
+            events: Vec::new(),
+        }
     }
 
     /// Sleeps until the pools' deadline; `true` if it has come.
@@ -69,7 +80,13 @@ impl<R: Runtime, C: Connect> Keeper<R, C> {
     }
 }
 
-impl<R: Runtime, C: Connect> Future for Keeper<R, C> {
+impl<R, C, B> Future for Keeper<R, C, B>
+where
+    R: Runtime,
+    C: Connect,
+    B: HttpBody + Unpin,
+    B::Error: Into<BodyError>,
+{
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -84,6 +101,7 @@ impl<R: Runtime, C: Connect> Future for Keeper<R, C> {
                 match event {
                     Event::Connect(leash) => start(&shared, &leash),
                     Event::Socket(leash) => look_at(&shared, &leash),
+                    Event::Adopted(index) => this.nursery.poll(index),
                 }
             }
             this.events = events;

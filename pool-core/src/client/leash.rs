@@ -105,6 +105,8 @@ pub(crate) enum Event {
     Socket(Arc<Leash>),
     /// A new connection attempt is to be started.
     Connect(Arc<Leash>),
+    /// An adopted exchange may get on.
+    Adopted(usize),
 }
 
 /// The keeper's mail: what happened to connections that it keeps.

@@ -12,6 +12,7 @@
 //! A connection is a value that moves: connecting and idle it is the keeper's, in use it is the
 //! caller's, who does its I/O without any other task being involved.
 
+mod adopted;
 mod attempt;
 mod body;
 mod breakers;
@@ -21,6 +22,7 @@ mod conn;
 mod error;
 mod held;
 mod info;
+mod inline;
 mod keeper;
 mod leash;
 mod options;
@@ -44,7 +46,6 @@ pub use snapshot::{ConnectionSnapshot, PoolSnapshot, Snapshot, Totals};
 pub use upgrade::Upgraded;
 
 use std::future::poll_fn;
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -53,6 +54,7 @@ use http_body::Body as HttpBody;
 
 use crate::pool::{ConnView, DrainMode};
 use crate::runtime::{Connect, Runtime, Target};
+use adopted::Nursery;
 use shared::Shared;
 use state::Life;
 
@@ -64,12 +66,12 @@ use state::Life;
 /// The background task that the client needs ends when the last clone, call and body are gone.
 pub struct Client<R: Runtime, C: Connect, B> {
     shared: Arc<Shared<R, C>>,
-    body: PhantomData<fn(B)>,
+    nursery: Arc<Nursery<R, C, B>>,
 }
 
 impl<R: Runtime, C: Connect, B> Clone for Client<R, C, B> {
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), body: PhantomData }
+        Self { shared: self.shared.clone(), nursery: self.nursery.clone() }
     }
 }
 
@@ -92,7 +94,7 @@ where
     /// The request's fields go out as they are, with `Host` added if it is missing and framing written
     /// by the client. Redirects, cookies and content codings are not touched.
     pub fn call(&self, request: Request<B>) -> Call<R, C, B> {
-        Call::new(self.shared.clone(), request)
+        Call::new(self.shared.clone(), self.nursery.clone(), request)
     }
 
     /// Takes connections out of service: idle ones at once, others after their exchange. Returns how

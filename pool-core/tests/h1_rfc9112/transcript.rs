@@ -67,7 +67,9 @@ pub(crate) fn run<'a>(role: Role, limits: &Limits, pieces: impl IntoIterator<Ite
     let pieces = pieces.into_iter().map(Input::new).chain([Input::eof()]);
     match role {
         Role::Server => run_server(limits, pieces),
-        Role::Idle | Role::Get | Role::Head | Role::Connect | Role::Upgrade => run_client(role, limits, pieces),
+        Role::Idle | Role::Get | Role::Head | Role::Connect | Role::Upgrade => {
+            run_client(role, limits, pieces)
+        }
     }
 }
 

@@ -172,7 +172,11 @@ impl Chunked {
             (State::ExtQuoted | State::ExtEscape, b'\r' | b'\n') => Err(Violation::ChunkExtension),
             (_, b'\n') => Err(Violation::BareLf),
             (State::SizeStart | State::Size, _) if byte.is_ascii_hexdigit() => {
-                if self.size >> 60 == 0 { Ok(State::Size) } else { Err(Violation::ChunkSize) }
+                if self.size >> 60 == 0 {
+                    Ok(State::Size)
+                } else {
+                    Err(Violation::ChunkSize)
+                }
             }
             (State::SizeStart, _) => Err(Violation::ChunkSize),
             (State::Size | State::ExtName | State::ExtToken | State::ExtQuotedEnd, b'\r') => {

@@ -144,7 +144,9 @@ impl Client {
         match self.receive {
             Receive::Idle if self.can_reuse() => {}
             Receive::Idle | Receive::Over | Receive::Failed(_) => return Err(SendError::NotReusable),
-            Receive::Head { .. } | Receive::Body { .. } | Receive::Tunnel { .. } => return Err(SendError::Busy),
+            Receive::Head { .. } | Receive::Body { .. } | Receive::Tunnel { .. } => {
+                return Err(SendError::Busy);
+            }
         }
         let mut sending = Sending::Ended;
         let mut said = encode::Said::default();

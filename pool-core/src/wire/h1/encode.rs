@@ -169,7 +169,10 @@ fn connection_options(into: &mut Vec<u8>, value: &[u8], said: &mut Said) {
     for option in options(value) {
         if option.eq_ignore_ascii_case(b"close") {
             said.close = true;
-        } else if ![&b"keep-alive"[..], b"upgrade", b"te"].iter().any(|ours| option.eq_ignore_ascii_case(ours)) {
+        } else if ![&b"keep-alive"[..], b"upgrade", b"te"]
+            .iter()
+            .any(|ours| option.eq_ignore_ascii_case(ours))
+        {
             field(into, b"connection", option);
         }
     }

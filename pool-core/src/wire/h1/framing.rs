@@ -84,7 +84,9 @@ pub(super) fn of_response(
     refuse_ambiguity(facts, version)?;
     if status == StatusCode::SWITCHING_PROTOCOLS {
         return match (asked, version) {
-            (Asked::Upgrade, Version::Http11) if facts.upgrade && facts.upgrade_option => Ok(BodyKind::Tunnel),
+            (Asked::Upgrade, Version::Http11) if facts.upgrade && facts.upgrade_option => {
+                Ok(BodyKind::Tunnel)
+            }
             _ => Err(Violation::UnexpectedSwitch),
         };
     }

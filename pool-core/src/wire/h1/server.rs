@@ -9,8 +9,8 @@ use super::rest::{Rest, Source};
 use super::scan::Scan;
 use super::sending::Sending;
 use super::{
-    BodyKind, BodyLength, EofAt, Error, Input, Limits, Outbox, ResponseHead, SendError, ServerEvent, Violation,
-    encode, head_parse,
+    BodyKind, BodyLength, EofAt, Error, Input, Limits, Outbox, ResponseHead, SendError, ServerEvent,
+    Violation, encode, head_parse,
 };
 use crate::report::StreamEnd;
 

@@ -22,7 +22,9 @@ pub(super) fn parse_target(method: &Method, target: Bytes) -> Result<Uri, Violat
             let uri = to_uri(target)?;
             let authority = uri.authority().map(http::uri::Authority::as_str);
             match (uri.scheme(), authority) {
-                (Some(_), Some(authority)) if !authority.is_empty() && is_host(authority.as_bytes()) => Ok(uri),
+                (Some(_), Some(authority)) if !authority.is_empty() && is_host(authority.as_bytes()) => {
+                    Ok(uri)
+                }
                 _ => Err(Violation::Target),
             }
         }

@@ -72,7 +72,11 @@ async fn serve(mut socket: TcpStream, origin: &Origin, says_goodbye: bool) -> io
         while let Some(event) = wire.poll_event(&mut input).map_err(io::Error::other)? {
             match event {
                 ServerEvent::Head(request, _) => {
-                    id = request.headers().get(REQUEST_ID).map(|id| id.as_bytes().to_vec()).unwrap_or_default();
+                    id = request
+                        .headers()
+                        .get(REQUEST_ID)
+                        .map(|id| id.as_bytes().to_vec())
+                        .unwrap_or_default();
                 }
                 ServerEvent::Data(_) | ServerEvent::Trailers(_) => {}
                 ServerEvent::RequestEnd => {

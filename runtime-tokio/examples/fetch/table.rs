@@ -32,7 +32,9 @@ pub(crate) fn print(outcomes: &[Outcome]) {
 
     section("queue");
     row("  requests that had to wait", &|o| o.end.stats.rq_pending_total.to_string());
-    for (label, share) in [("  time, median", 0.5), ("  time, 90 %", 0.9), ("  time, 99 %", 0.99), ("  time, longest", 1.0)] {
+    for (label, share) in
+        [("  time, median", 0.5), ("  time, 90 %", 0.9), ("  time, 99 %", 0.99), ("  time, longest", 1.0)]
+    {
         row(label, &|o| millis(quantile(&o.tally.queue_times, share)));
     }
 

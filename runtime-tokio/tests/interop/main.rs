@@ -11,6 +11,7 @@
 
 mod chaos;
 mod load;
+mod pooled;
 mod raw;
 mod servers;
 
@@ -21,6 +22,7 @@ use pool_core::error::Verdict;
 
 use chaos::{Account, Chaos, Disturbance, Menu};
 use load::{Caller, Failed, Failure, Kind, Log, Plan, Tally, arrivals, breaches, run};
+use pooled::Pooled;
 use raw::Raw;
 use servers::Server;
 
@@ -127,6 +129,66 @@ fn harness_raw_client_against_node_in_chaos() {
     if let Some(server) = Server::node() {
         in_chaos(|| Raw, server, (NODE_MENU, Log::BeforeActing), 4000, 32);
     }
+}
+
+/// Requests per test: CI asks for 100 000.
+fn requests() -> usize {
+    let set = std::env::var("POOL_INTEROP_REQUESTS").ok();
+    set.map_or(5_000, |set| set.parse().expect("POOL_INTEROP_REQUESTS is a number"))
+}
+
+fn pooled_nginx_in_peace(concurrency: usize) {
+    let _turn = turn();
+    let Some(server) = Server::nginx() else { return };
+    let server = in_peace(Pooled::new, server, requests(), concurrency);
+    // nginx ends a connection after 100 requests; each opened one is used to its end or is one of the last.
+    let most = requests().div_ceil(100) + concurrency;
+    assert!(server.connections() <= most, "{} connections, at most {most} expected", server.connections());
+    assert!(arrivals(&server.ids()).values().all(|&times| times == 1));
+}
+
+fn pooled_nginx_in_chaos(concurrency: usize) {
+    let _turn = turn();
+    if let Some(server) = Server::nginx() {
+        in_chaos(Pooled::new, server, (NGINX_MENU, Log::AfterAnswering), requests(), concurrency);
+    }
+}
+
+fn pooled_node_in_chaos(concurrency: usize) {
+    let _turn = turn();
+    if let Some(server) = Server::node() {
+        in_chaos(Pooled::new, server, (NODE_MENU, Log::BeforeActing), requests(), concurrency);
+    }
+}
+
+#[test]
+fn pooled_nginx_in_peace_at_64() {
+    pooled_nginx_in_peace(64);
+}
+
+#[test]
+fn pooled_nginx_in_peace_at_512() {
+    pooled_nginx_in_peace(512);
+}
+
+#[test]
+fn pooled_nginx_in_chaos_at_64() {
+    pooled_nginx_in_chaos(64);
+}
+
+#[test]
+fn pooled_nginx_in_chaos_at_512() {
+    pooled_nginx_in_chaos(512);
+}
+
+#[test]
+fn pooled_node_in_chaos_at_64() {
+    pooled_node_in_chaos(64);
+}
+
+#[test]
+fn pooled_node_in_chaos_at_512() {
+    pooled_node_in_chaos(512);
 }
 
 #[test]

@@ -13,6 +13,9 @@ use pool_core::error::Verdict;
 
 use crate::chaos::Account;
 
+/// The wait after a failure: without it, a loop that fails fast would spend its requests on outages.
+const AFTER_FAILURE: Duration = Duration::from_millis(100);
+
 /// Whatever can send a request and read the whole answer: the one place where a client is plugged
 /// into this harness.
 pub(crate) trait Caller: Clone + Send + Sync + 'static {
@@ -95,7 +98,10 @@ async fn work(caller: impl Caller, plan: Plan, next: Arc<AtomicUsize>) -> Tally 
                 None => tally.answered.push((id, kind)),
                 Some(fault) => tally.wrong.push(format!("{kind:?} {id}: {fault}")),
             },
-            Err(failure) => tally.failed.push(Failed { id, kind, failure, ended: Instant::now() }),
+            Err(failure) => {
+                tally.failed.push(Failed { id, kind, failure, ended: Instant::now() });
+                tokio::time::sleep(AFTER_FAILURE).await;
+            }
         }
     }
 }
@@ -158,7 +164,10 @@ pub(crate) fn breaches(
         let Failure { verdict, what } = failure;
         let safe = verdict.is_safe(*kind != Kind::Post);
         if safe && !account.unreachable_at(*ended, slack) {
-            found.push(format!("{kind:?} {id} failed though safe to repeat ({verdict}): {what}"));
+            let since = account.since_outage(*ended);
+            found.push(format!(
+                "{kind:?} {id} failed {since:?} after an outage though safe to repeat ({verdict}): {what}"
+            ));
         }
         if *verdict == Verdict::NeverSent && arrived.contains_key(id) {
             found.push(format!("{kind:?} {id} arrived and was called never sent: {what}"));

@@ -31,12 +31,12 @@ const MIX: &[Kind] = &[Kind::Small, Kind::Small, Kind::Post, Kind::Small, Kind::
 
 const NGINX_MENU: Menu = Menu {
     ways: &[Disturbance::Reload, Disturbance::KillWorker, Disturbance::Restart],
-    pause: (Duration::from_millis(5), Duration::from_millis(105)),
+    pause: (Duration::from_millis(5), Duration::from_millis(305)),
 };
 
 /// node needs longer than nginx to come back, so it is disturbed less often.
 const NODE_MENU: Menu =
-    Menu { ways: &[Disturbance::Restart], pause: (Duration::from_millis(50), Duration::from_millis(450)) };
+    Menu { ways: &[Disturbance::Restart], pause: (Duration::from_millis(300), Duration::from_millis(1300)) };
 
 /// How late two busy cores may tell the outcome of an attempt.
 const SLACK: Duration = Duration::from_millis(250);

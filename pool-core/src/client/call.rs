@@ -23,6 +23,7 @@ use crate::error::{PoolFailure, Verdict};
 use crate::exchange::{Exchange, Next, Repeatable, Usage};
 use crate::id::PoolId;
 use crate::runtime::{Connect, Runtime};
+use crate::time::Instant;
 use crate::wire::h1::{BodyKind, Event, RequestHead, TargetForm};
 
 /// The future of a response. Dropping it gives the request up at any moment; its connection goes
@@ -87,12 +88,13 @@ where
             match self.shared.acquire(now, &origin, entry) {
                 Outcome::Bound(conn) => {
                     let pool = conn.place().pool;
-                    if let Some(attempt) = alive(&self.shared, cx, conn) {
-                        self.exchange.handle_bound(now, attempt.usage);
-                        let attempt = Attempt::new(self.shared.clone(), attempt, body);
-                        return Ok(Stage::Bound { attempt, pool });
+                    match probe(&self.shared, cx, conn) {
+                        Probed::Alive(conn) => return Ok(self.bound(now, conn, body)),
+                        Probed::DeadWhileIdle => entry = Entry::Again { pool, deadline: None },
+                        Probed::DeadOnArrival => {
+                            return self.unbound(PoolFailure::RemoteConnectionFailure, None, body);
+                        }
                     }
-                    entry = Entry::Again { pool, deadline: None };
                 }
                 Outcome::Queued(ticket) => {
                     let deadline = self.shared.options.pool.pending_timeout().map(|limit| now + limit);
@@ -103,6 +105,13 @@ where
                 Outcome::Closed => return Err(Error::new(ErrorKind::Closed, Verdict::NeverSent)),
             }
         }
+    }
+
+    /// A connection is the request's own.
+    fn bound(&mut self, now: Instant, conn: Box<Conn<C::Io>>, body: RequestBody<B>) -> Stage<R, C, B> {
+        let pool = conn.place().pool;
+        self.exchange.handle_bound(now, conn.usage);
+        Stage::Bound { attempt: Attempt::new(self.shared.clone(), conn, body), pool }
     }
 
     /// The pool gave the request back.
@@ -120,7 +129,11 @@ where
             Next::Requeue { deadline: _ } => Ok(Stage::Choosing { body, entry: Entry::New }),
             Next::Fail(verdict) => {
                 // Only a failed connect has the transport's words.
-                let cause = if failure == PoolFailure::Overflow { None } else { cause };
+                let is_connect = matches!(
+                    failure,
+                    PoolFailure::RemoteConnectionFailure | PoolFailure::LocalConnectionFailure
+                );
+                let cause = cause.filter(|_| is_connect);
                 Err(Error::new(ErrorKind::Pool(failure), verdict).caused_by(cause))
             }
         }
@@ -173,20 +186,34 @@ where
     }
 }
 
-/// The connection, unless its socket has already said that it is over.
-fn alive<R: Runtime, C: Connect>(
+/// What a look at the socket of a bound connection found, before a byte was written.
+enum Probed<I> {
+    Alive(Box<Conn<I>>),
+    /// The peer closed a connection that had served before: asking again costs nothing, because
+    /// there are only so many of them.
+    DeadWhileIdle,
+    /// The peer closed it before its first request: a connect failure as far as this request goes.
+    DeadOnArrival,
+}
+
+/// Looks at a socket that nobody has looked at since it was connected, or that had an event since.
+fn probe<R: Runtime, C: Connect>(
     shared: &Shared<R, C>,
     cx: &mut Context<'_>,
     mut conn: Box<Conn<C::Io>>,
-) -> Option<Box<Conn<C::Io>>> {
-    if !conn.leash.is_listed() {
-        return Some(conn);
+) -> Probed<C::Io> {
+    let usage = conn.usage;
+    if usage == Usage::Reused && !conn.leash.is_listed() {
+        return Probed::Alive(conn);
     }
     match conn.probe(cx) {
-        Idle::Quiet => Some(conn),
+        Idle::Quiet => Probed::Alive(conn),
         Idle::Over(report, by) => {
             shared.bury(shared.runtime.now(), conn, None, report, by);
-            None
+            match usage {
+                Usage::Reused => Probed::DeadWhileIdle,
+                Usage::Fresh => Probed::DeadOnArrival,
+            }
         }
     }
 }
@@ -212,16 +239,15 @@ where
                         this.stage = Stage::Queued { body, ticket };
                         return Poll::Pending;
                     }
-                    Some(Outcome::Bound(conn)) => match alive(&this.shared, cx, conn) {
-                        Some(conn) => {
-                            this.exchange.handle_bound(this.shared.runtime.now(), conn.usage);
-                            let attempt = Attempt::new(this.shared.clone(), conn, body);
-                            Ok(Stage::Bound { attempt, pool: ticket.pool })
+                    Some(Outcome::Bound(conn)) => match probe(&this.shared, cx, conn) {
+                        Probed::Alive(conn) => Ok(this.bound(this.shared.runtime.now(), conn, body)),
+                        Probed::DeadWhileIdle => {
+                            let entry = Entry::Again { pool: ticket.pool, deadline: None };
+                            Ok(Stage::Choosing { body, entry })
                         }
-                        None => Ok(Stage::Choosing {
-                            body,
-                            entry: Entry::Again { pool: ticket.pool, deadline: None },
-                        }),
+                        Probed::DeadOnArrival => {
+                            this.unbound(PoolFailure::RemoteConnectionFailure, None, body)
+                        }
                     },
                     Some(Outcome::Failed(failure, cause)) => this.unbound(failure, cause, body),
                     Some(Outcome::Queued(ticket)) => Ok(Stage::Queued { body, ticket }),

@@ -28,7 +28,7 @@ struct Conn {
     remaining: u32,
     usage: Usage,
     forced: u8,
-    order: u8,
+    heard: u8,
     lost: u8,
     /// Of connecting, idle, age and drain deadlines, those that apply.
     due: [u64; 4],
@@ -111,7 +111,7 @@ impl Pool {
             remaining: hot.remaining,
             usage: hot.usage,
             forced: u8::from(self.cold.forced == index),
-            order: cold.order as u8,
+            heard: cold.heard as u8,
             lost: u8::from(cold.lost > 0),
             due: due.map(|at| if closed { u64::MAX } else { relative(now, at) }),
         })

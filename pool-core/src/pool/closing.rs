@@ -3,7 +3,7 @@
 use super::Pool;
 use super::action::CloseReason;
 use super::connect::Attempt;
-use super::slots::{ConnectOrder, NEVER};
+use super::slots::{Heard, NEVER};
 use super::state::{DrainCause, Handshake, State};
 use crate::id::ConnId;
 use crate::limits::Ledger;
@@ -44,13 +44,18 @@ impl Pool {
         self.finish(now, ledger);
     }
 
-    /// The transport is gone, and every exchange on it. After an order to close, `by` is not looked
-    /// at: it was us.
+    /// The transport is gone, and every exchange on it. After an order to close was taken, `by`
+    /// is not looked at: it was us.
     pub fn handle_closed(&mut self, now: Instant, ledger: &mut impl Ledger, conn: ConnId, by: ClosedBy) {
         let Some((index, state)) = self.slots.find(conn) else { return self.ignore() };
         let failed = match state {
             State::Closed(_) => {
-                self.gone(now, ledger, index, ClosedBy::Local);
+                let by = match self.slots.cold(index).heard {
+                    Heard::Close => ClosedBy::Local,
+                    // It ended by itself before the order was taken: a FIN that ended the response.
+                    Heard::Connect | Heard::Nothing => by,
+                };
+                self.gone(now, ledger, index, by);
                 false
             }
             State::Connecting | State::EarlyData | State::Busy(Handshake::Pending) => {
@@ -156,10 +161,10 @@ impl Pool {
         self.drop_streams(ledger, index, reason);
         let cold = self.slots.cold_mut(index);
         cold.lost += unfinished;
-        match cold.order {
-            ConnectOrder::Taken => self.emit_close(self.slots.id(index), reason),
+        match cold.heard {
+            Heard::Connect | Heard::Close => self.emit_close(self.slots.id(index), reason),
             // The driver has never heard of it and cannot report anything.
-            ConnectOrder::Waiting => self.gone(now, ledger, index, ClosedBy::Local),
+            Heard::Nothing => self.gone(now, ledger, index, ClosedBy::Local),
         }
     }
 

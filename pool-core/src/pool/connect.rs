@@ -1,7 +1,7 @@
 //! Opening connections: who may, how many, what becomes of an attempt.
 
 use super::action::{BindReason, CloseReason, ConnectReason, HostHealth};
-use super::slots::{Cold, ConnectOrder, NEVER, NONE};
+use super::slots::{Cold, Heard, NEVER, NONE};
 use super::state::{Handshake, Phase, State};
 use super::{FailReason, Flavour, IdleReport, Life, Pool};
 use crate::config::{Admission, FailQueue, Jitter, MAX_STREAMS_PER_CONNECTION, Multiplexing, Ratio};
@@ -65,7 +65,8 @@ impl Pool {
         let limit = self.allowed(limit);
         self.change(index, |hot| hot.limit = limit);
         if !self.queue.is_empty() {
-            self.create(now, ledger, Attempt::Fresh);
+            // Part of the trigger that opened it: had the limit been known, it would have opened more.
+            self.create_within(now, ledger, Attempt::Fresh, self.cold.budget);
         }
     }
 
@@ -148,14 +149,23 @@ impl Pool {
 
     /// The creation loop: as many as are wanted, at most three, until one is refused.
     pub(super) fn create(&mut self, now: Instant, ledger: &mut impl Ledger, attempt: Attempt) -> Creation {
+        self.create_within(now, ledger, attempt, PER_TRIGGER)
+    }
+
+    fn create_within(
+        &mut self,
+        now: Instant,
+        ledger: &mut impl Ledger,
+        attempt: Attempt,
+        budget: u32,
+    ) -> Creation {
         if self.life == Life::Deleting || !self.should_create() {
             return Creation::NotWanted;
         }
         let mut attempt = attempt;
-        for _ in 0..PER_TRIGGER {
-            if !self.should_create() {
-                break;
-            }
+        self.cold.budget = budget;
+        while self.cold.budget > 0 && self.should_create() {
+            self.cold.budget -= 1;
             let reason = if self.load().needs() { ConnectReason::Demand } else { ConnectReason::Preconnect };
             match self.create_one(now, ledger, attempt, reason) {
                 Creation::Created => attempt = Attempt::Fresh,
@@ -241,7 +251,7 @@ impl Pool {
                 drain_at: NEVER,
                 idle_for,
                 lost: 0,
-                order: ConnectOrder::Waiting,
+                heard: Heard::Nothing,
             },
         );
         self.change(index, |hot| hot.state = Some(State::Connecting));

@@ -4,7 +4,7 @@ use super::action::{Action, CloseReason, DrainMode, FailReason, HostHealth};
 use super::connect::Attempt;
 use super::slots::{ListName, NONE};
 use super::state::{DrainCause, State};
-use super::{Life, Pool};
+use super::{IdleReport, Life, Pool};
 use crate::limits::Ledger;
 use crate::time::Instant;
 
@@ -49,6 +49,10 @@ impl Pool {
     /// nothing is opened. Seats come back with the `Closed` reports.
     pub fn abort(&mut self, now: Instant, ledger: &mut impl Ledger) {
         self.life = Life::Deleting;
+        if self.cold.idle == IdleReport::Fresh {
+            // Nothing to wait for, and who tears down knows.
+            self.cold.idle = IdleReport::Done;
+        }
         for index in 0..self.slots.table_len() {
             match self.slots[index].state {
                 None | Some(State::Closed(_)) => {}

@@ -39,7 +39,6 @@ mod closing;
 mod connect;
 mod demand;
 mod drain;
-mod heap;
 mod orders;
 mod queue;
 mod seats;
@@ -64,8 +63,8 @@ pub use view::{ConnView, Counts, Seating, Triple, WaiterView};
 
 use crate::config::{EarlyDataSupport, Multiplexing, PoolConfig, Ratio, RequestLimit};
 use crate::limits::Claimant;
+use crate::time::Heap;
 use demand::Load;
-use heap::Heap;
 use orders::Orders;
 use queue::Queue;
 use seats::{Seats, Wait};
@@ -107,6 +106,8 @@ struct Cold {
     seed: u64,
     /// Connections ordered so far; what a connection's jitter is drawn from.
     serial: u64,
+    /// How many connections the last trigger may still open.
+    budget: u32,
     /// The connection that was opened without a seat, or [`NONE`].
     forced: u32,
     idle: IdleReport,
@@ -169,6 +170,7 @@ impl Pool {
                 config,
                 seed,
                 serial: 0,
+                budget: 0,
                 forced: NONE,
                 idle: IdleReport::Fresh,
                 orders: Orders::default(),

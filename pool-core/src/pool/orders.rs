@@ -1,7 +1,7 @@
 //! Actions that wait to be taken by the driver.
 
 use super::action::{Action, CloseReason, ConnectReason};
-use super::slots::ConnectOrder;
+use super::slots::Heard;
 use super::state::State;
 use super::{IdleReport, Pool};
 use crate::id::ConnId;
@@ -52,29 +52,37 @@ impl Pool {
         while self.untaken > 0 {
             self.untaken -= 1;
             if let Some(action) = self.cold.orders.actions.take() {
-                match action {
-                    // The connection closed by itself before the order was taken.
-                    Action::Close { conn, .. } | Action::NotifyGoAway { conn }
-                        if self.slots.find(conn).is_none() => {}
-                    // A request came before the owner heard; it is told again.
-                    Action::Idle if !self.is_idle() => {}
-                    Action::Close { .. }
-                    | Action::NotifyGoAway { .. }
-                    | Action::Connect { .. }
-                    | Action::Bind { .. }
-                    | Action::Fail { .. }
-                    | Action::Idle => return Some(action),
+                if self.still_holds(action) {
+                    return Some(action);
                 }
                 continue;
             }
             let Some((conn, reason)) = self.cold.orders.connects.take() else { continue };
             // An attempt that was given up before the driver heard of it is dead by now.
             if let Some((index, State::Connecting)) = self.slots.find(conn) {
-                self.slots.cold_mut(index).order = ConnectOrder::Taken;
+                self.slots.cold_mut(index).heard = Heard::Connect;
                 return Some(Action::Connect { conn, reason });
             }
         }
         None
+    }
+
+    /// Whether an action is worth taking: facts may have come since it was decided.
+    fn still_holds(&mut self, action: Action) -> bool {
+        match action {
+            Action::Close { conn, .. } => match self.slots.find(conn) {
+                Some((index, _)) => {
+                    self.slots.cold_mut(index).heard = Heard::Close;
+                    true
+                }
+                // It closed by itself.
+                None => false,
+            },
+            Action::NotifyGoAway { conn } => self.slots.find(conn).is_some(),
+            // A request came before the owner heard; it will be told again.
+            Action::Idle => self.is_idle(),
+            Action::Connect { .. } | Action::Bind { .. } | Action::Fail { .. } => true,
+        }
     }
 
     pub(super) fn emit(&mut self, action: Action) {

@@ -30,7 +30,7 @@ impl Seats {
     pub(super) fn take(&mut self, resource: Resource, who: Claimant) -> Option<Seat> {
         let count = self.count(resource);
         *count = count.checked_sub(1)?;
-        Some(Seat { resource, priority: who.priority, host: who.host })
+        Some(Seat::new(resource, who))
     }
 
     /// A second book of the same seats; see [`Pool::fork`].

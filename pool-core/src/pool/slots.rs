@@ -51,17 +51,19 @@ pub(super) struct Cold {
     pub(super) idle_for: u64,
     /// Streams that were in progress when it was given up.
     pub(super) lost: u32,
-    /// Whether the driver has heard of it.
-    pub(super) order: ConnectOrder,
+    /// What the driver has heard of it.
+    pub(super) heard: Heard,
 }
 
-/// Whether the `Connect` order was taken by the driver.
+/// Which orders about a connection the driver has taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ConnectOrder {
-    /// Still in the pool; a connection that is given up now leaves without a trace outside.
-    Waiting,
-    /// Taken; the driver owes a `Closed` report.
-    Taken,
+pub(super) enum Heard {
+    /// None; a connection that is given up now leaves without a trace outside.
+    Nothing,
+    /// `Connect`; a `Closed` report is owed.
+    Connect,
+    /// `Connect` and `Close`; it was us who closed it, whatever the socket says in the end.
+    Close,
 }
 
 /// What a connection adds to the totals of its pool.

@@ -56,12 +56,12 @@ impl Ledger for Book {
             return Err(Full::Cluster);
         }
         self.used[slot] += 1;
-        Ok(Seat { resource, priority: who.priority, host: who.host })
+        Ok(Seat::new(resource, who))
     }
 
     fn take_over_limit(&mut self, resource: Resource, who: Claimant) -> Seat {
         self.used[resource as usize] += 1;
-        Seat { resource, priority: who.priority, host: who.host }
+        Seat::new(resource, who)
     }
 
     fn give_back(&mut self, seat: Seat) {

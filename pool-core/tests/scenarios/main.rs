@@ -1,0 +1,26 @@
+//! The pool machine against the conformance scenarios, each test named by the id of its scenario,
+//! and against the rules that the scenarios pin down.
+//!
+//! A scenario reads as a script: a verb (a fact or a wish), then `expect` with exactly what the
+//! pool answered and ordered, in order. The bench checks the structural invariants after every
+//! verb, and `finish` closes what is left and checks that every gauge is back at zero.
+#![allow(
+    clippy::too_many_lines,
+    reason = "a scenario is one story; cutting it in two hides what happened before"
+)]
+
+mod harness;
+mod setup;
+mod shadow;
+
+mod base;
+mod early_data;
+mod h1;
+mod h1_drain;
+mod h2;
+mod h2_capacity;
+mod int;
+mod rm;
+mod rules;
+mod tcp;
+mod traces;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use pool_core::config::{PoolConfig, Ratio};
 use pool_core::error::PoolFailure;
-use pool_core::id::{ConnId, HostId, PoolId};
+use pool_core::id::{ConnId, HostId, PoolId, WaiterId};
 use pool_core::limits::{Claimant, Ledger, Local, Priority, Seat};
 use pool_core::pool::{
     Action, Answer, ConnView, DrainCause, Phase, Pool, Request, Seating, State, Triple, WakeReason,
@@ -251,6 +251,11 @@ impl World {
     pub fn assert_samples(&self, connect: u64, length: u64) {
         let stats = self.stats();
         assert_eq!((stats.cx_connect_ms.count(), stats.cx_length_ms.count()), (connect, length));
+    }
+
+    /// Leaves what has happened so far unchecked; for scenarios about numbers.
+    pub fn forget(&mut self) {
+        self.sides[self.current].log.clear();
     }
 
     // ---- the machinery of a step ----
@@ -553,6 +558,19 @@ impl World {
         self.drain_actions();
     }
 
+    /// The name under which a queued request can be cancelled.
+    pub fn waiter(&self, r: Token) -> WaiterId {
+        self.side().shadow.waiter(r)
+    }
+
+    /// A cancel that may come too late.
+    #[track_caller]
+    pub fn cancel_raw(&mut self, waiter: WaiterId, policy: CancelPolicy) -> bool {
+        let cancelled = self.act(|pool, now, ledger| pool.cancel(now, ledger, waiter, policy));
+        self.drain_actions();
+        cancelled
+    }
+
     #[track_caller]
     pub fn drain(&mut self, mode: DrainMode) {
         self.act(|pool, now, ledger| pool.drain(now, ledger, mode));
@@ -582,6 +600,13 @@ impl World {
     }
 
     // ---- several steps in one ----
+
+    #[track_caller]
+    pub fn connect_if_connecting(&mut self, conn: Conn) {
+        if self.view(conn).is_some_and(|view| view.state == State::Connecting) {
+            self.connected(conn);
+        }
+    }
 
     /// A request on a new connection that comes up at once.
     #[track_caller]

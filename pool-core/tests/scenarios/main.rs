@@ -20,6 +20,7 @@ mod h1_drain;
 mod h2;
 mod h2_capacity;
 mod int;
+mod laws;
 mod rm;
 mod rules;
 mod tcp;

@@ -95,6 +95,12 @@ impl Shadow {
         (0..self.sockets.len()).filter(|&i| self.sockets[i].end != End::Gone).map(Conn)
     }
 
+    #[track_caller]
+    pub fn waiter(&self, token: Token) -> WaiterId {
+        let waiting = self.queue.iter().find(|w| w.request.token == token);
+        waiting.expect("the request is queued").waiter
+    }
+
     // ---- what happened ----
 
     pub fn new_trigger(&mut self) {
@@ -212,8 +218,7 @@ impl Shadow {
 
     #[track_caller]
     pub fn cancelled(&mut self, token: Token) -> WaiterId {
-        let waiting = self.queue.iter().find(|w| w.request.token == token);
-        let waiter = waiting.expect("only a queued request is cancelled").waiter;
+        let waiter = self.waiter(token);
         self.leaves_queue(token, waiter);
         waiter
     }

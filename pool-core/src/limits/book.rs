@@ -236,7 +236,8 @@ impl Book {
     }
 
     fn refresh(&mut self, lane: Lane) {
-        let room = lane.host.is_none_or(|host| self.host(host).has_room(self.max_per_host(lane.cell.priority)));
+        let room =
+            lane.host.is_none_or(|host| self.host(host).has_room(self.max_per_host(lane.cell.priority)));
         self.waits.show(lane, room);
     }
 

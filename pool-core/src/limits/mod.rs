@@ -62,8 +62,7 @@ pub enum Resource {
 
 impl Resource {
     /// Every resource, in the order of declaration.
-    pub const ALL: [Self; 5] =
-        [Self::Connections, Self::Pending, Self::Requests, Self::Retries, Self::Pools];
+    pub const ALL: [Self; 5] = [Self::Connections, Self::Pending, Self::Requests, Self::Retries, Self::Pools];
 }
 
 /// Envoy's `RoutingPriority`: each has limits of its own.

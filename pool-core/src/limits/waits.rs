@@ -189,7 +189,9 @@ impl Waits {
         let mut waits: Vec<_> = self.index.iter().collect();
         waits.sort_unstable_by_key(|(_, wait)| (wait.lane.cell, wait.rank));
         let plain = waits.into_iter();
-        plain.map(|(key, wait)| (wait.lane.cell, wait.rank.need, wait.standing, *key, wait.lane.host)).collect()
+        plain
+            .map(|(key, wait)| (wait.lane.cell, wait.rank.need, wait.standing, *key, wait.lane.host))
+            .collect()
     }
 }
 

@@ -1,11 +1,11 @@
 //! The bench of the scenarios: pools on one ledger, a clock moved by hand, and short verbs.
 
-pub use pool_core::error::PoolFailure::*;
-pub use pool_core::id::Token;
-pub use pool_core::limits::Resource::{self, *};
-pub use pool_core::pool::{CancelPolicy, DrainMode, HostHealth, Stats};
+pub(crate) use pool_core::error::PoolFailure::*;
+pub(crate) use pool_core::id::Token;
+pub(crate) use pool_core::limits::Resource::{self, *};
+pub(crate) use pool_core::pool::{CancelPolicy, DrainMode, HostHealth, Stats};
 
-pub use crate::setup::Setup;
+pub(crate) use crate::setup::Setup;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use pool_core::config::{PoolConfig, Ratio};
 use pool_core::error::PoolFailure;
 use pool_core::id::{ConnId, HostId, PoolId, WaiterId};
-use pool_core::limits::{Claimant, Ledger, Local, Priority, Seat};
+use pool_core::limits::{Claimant, Ledger, Local, Priority, Seat, Thresholds};
 use pool_core::pool::{
     Action, Answer, ConnView, DrainCause, Phase, Pool, Request, Seating, State, Triple, WakeReason,
 };
@@ -24,32 +24,31 @@ use crate::shadow::Shadow;
 
 /// A connection by the order of its `Connect` in its pool.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Conn(pub usize);
+pub(crate) struct Conn(pub(crate) usize);
 
 /// A pool of the bench.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Which(pub usize);
+pub(crate) struct Which(pub(crate) usize);
 
-pub const A: Which = Which(0);
-pub const B: Which = Which(1);
+pub(crate) const A: Which = Which(0);
+pub(crate) const B: Which = Which(1);
 
-pub const C0: Conn = Conn(0);
-pub const C1: Conn = Conn(1);
-pub const C2: Conn = Conn(2);
-pub const C3: Conn = Conn(3);
-pub const C4: Conn = Conn(4);
+pub(crate) const C0: Conn = Conn(0);
+pub(crate) const C1: Conn = Conn(1);
+pub(crate) const C2: Conn = Conn(2);
+pub(crate) const C3: Conn = Conn(3);
 
-pub const R1: Token = Token(1);
-pub const R2: Token = Token(2);
-pub const R3: Token = Token(3);
-pub const R4: Token = Token(4);
-pub const R5: Token = Token(5);
-pub const R6: Token = Token(6);
-pub const R7: Token = Token(7);
+pub(crate) const R1: Token = Token(1);
+pub(crate) const R2: Token = Token(2);
+pub(crate) const R3: Token = Token(3);
+pub(crate) const R4: Token = Token(4);
+pub(crate) const R5: Token = Token(5);
+pub(crate) const R6: Token = Token(6);
+pub(crate) const R7: Token = Token(7);
 
 /// A state without its details.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum S {
+pub(crate) enum S {
     Connecting,
     EarlyData,
     Ready,
@@ -59,7 +58,7 @@ pub enum S {
 }
 
 impl S {
-    pub fn of(state: State) -> Self {
+    pub(crate) fn of(state: State) -> Self {
         match state {
             State::Connecting => Self::Connecting,
             State::EarlyData => Self::EarlyData,
@@ -73,7 +72,7 @@ impl S {
 
 /// What the pool answered (`*Now`, `Queued`) or ordered.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Ev {
+pub(crate) enum Ev {
     Queued(Token),
     BindNow(Token, Conn),
     FailNow(Token, PoolFailure),
@@ -84,7 +83,7 @@ pub enum Ev {
     Fail(Token, PoolFailure),
     Idle,
 }
-pub use Ev::*;
+pub(crate) use Ev::*;
 
 /// One pool and what happened to it.
 struct Side {
@@ -95,7 +94,7 @@ struct Side {
 }
 
 /// Pools on one ledger under a manual clock.
-pub struct World {
+pub(crate) struct World {
     now: Instant,
     ledger: Local,
     sides: Vec<Side>,
@@ -103,11 +102,15 @@ pub struct World {
     held: Vec<(Resource, Seat)>,
 }
 
-const HOLDER: Claimant =
-    Claimant { pool: PoolId(1_000), host: HostId(1_000), priority: Priority::Default };
+const HOLDER: Claimant = Claimant { pool: PoolId(1_000), host: HostId(1_000), priority: Priority::Default };
 
 impl World {
-    pub fn new(config: &Arc<PoolConfig>, ledger: Local, initial_limits: Vec<u32>, pools: usize) -> Self {
+    pub(crate) fn new(
+        config: &Arc<PoolConfig>,
+        ledger: Local,
+        initial_limits: Vec<u32>,
+        pools: usize,
+    ) -> Self {
         let sides = (0..pools as u32)
             .map(|n| Side {
                 pool: Pool::new(
@@ -133,30 +136,30 @@ impl World {
         &self.side().pool
     }
 
-    pub fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self) -> Stats {
         self.pool().stats()
     }
 
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.pool().is_idle()
     }
 
-    pub fn has_active_connections(&self) -> bool {
+    pub(crate) fn has_active_connections(&self) -> bool {
         self.pool().has_active_connections()
     }
 
-    pub fn connecting_capacity(&self) -> i64 {
+    pub(crate) fn connecting_capacity(&self) -> i64 {
         self.pool().connecting_capacity()
     }
 
     /// Seats in use, without those that the scenario holds itself.
-    pub fn gauge(&self, resource: Resource) -> u64 {
+    pub(crate) fn gauge(&self, resource: Resource) -> u64 {
         let held = self.held.iter().filter(|(of, _)| *of == resource).count() as u64;
         self.ledger.snapshot(Priority::Default, resource).current - held
     }
 
     /// Envoy's `*_open`.
-    pub fn open_gauge(&self, resource: Resource) -> bool {
+    pub(crate) fn open_gauge(&self, resource: Resource) -> bool {
         self.ledger.snapshot(Priority::Default, resource).open
     }
 
@@ -165,30 +168,30 @@ impl World {
     }
 
     /// Connections whose socket is not gone and that were not ordered to close (`cx_active`).
-    pub fn live_connections(&self) -> u64 {
+    pub(crate) fn live_connections(&self) -> u64 {
         let stats = self.stats();
         stats.cx_total - stats.cx_destroy - u64::from(self.pool().counts().closing)
     }
 
     /// Sockets over all pools, forced ones included.
-    pub fn total_connections(&self) -> usize {
+    pub(crate) fn total_connections(&self) -> usize {
         self.sides.iter().map(|side| side.pool.connections().count()).sum()
     }
 
     /// Connections of this pool without a seat.
-    pub fn forced(&self) -> usize {
+    pub(crate) fn forced(&self) -> usize {
         self.pool().connections().filter(|view| view.seating == Seating::Forced).count()
     }
 
-    pub fn count_state(&self, state: S) -> usize {
+    pub(crate) fn count_state(&self, state: S) -> usize {
         self.pool().connections().filter(|view| S::of(view.state) == state).count()
     }
 
-    pub fn connect_time_total_ms(&self) -> u64 {
+    pub(crate) fn connect_time_total_ms(&self) -> u64 {
         self.stats().cx_connect_ms.sum_ms()
     }
 
-    pub fn is_queued(&self, r: Token) -> bool {
+    pub(crate) fn is_queued(&self, r: Token) -> bool {
         self.pool().waiters().any(|waiter| waiter.token == r)
     }
 
@@ -196,7 +199,7 @@ impl World {
 
     /// Exactly these answers and orders, in this order, since the last `expect`.
     #[track_caller]
-    pub fn expect(&mut self, expected: impl IntoIterator<Item = Ev>) {
+    pub(crate) fn expect(&mut self, expected: impl IntoIterator<Item = Ev>) {
         let expected: Vec<Ev> = expected.into_iter().collect();
         let log = core::mem::take(&mut self.sides[self.current].log);
         assert_eq!(log, expected);
@@ -204,7 +207,7 @@ impl World {
 
     /// The same where nothing prescribes an order.
     #[track_caller]
-    pub fn expect_any_order(&mut self, expected: impl IntoIterator<Item = Ev>) {
+    pub(crate) fn expect_any_order(&mut self, expected: impl IntoIterator<Item = Ev>) {
         let mut expected: Vec<Ev> = expected.into_iter().collect();
         let mut log = core::mem::take(&mut self.sides[self.current].log);
         expected.sort();
@@ -214,53 +217,53 @@ impl World {
 
     /// Envoy's (A, P, C).
     #[track_caller]
-    pub fn assert_triple(&self, active: u64, pending: u64, capacity: i64) {
+    pub(crate) fn assert_triple(&self, active: u64, pending: u64, capacity: i64) {
         assert_eq!(self.pool().triple(), Triple { active, pending, capacity });
     }
 
     #[track_caller]
-    pub fn assert_state(&self, conn: Conn, state: S) {
+    pub(crate) fn assert_state(&self, conn: Conn, state: S) {
         let view = self.view(conn).expect("the connection is known");
         assert_eq!(S::of(view.state), state, "{conn:?}");
     }
 
     #[track_caller]
-    pub fn assert_draining_because(&self, conn: Conn, cause: DrainCause) {
+    pub(crate) fn assert_draining_because(&self, conn: Conn, cause: DrainCause) {
         assert_eq!(self.view(conn).expect("the connection is known").state, State::Draining(cause));
     }
 
     #[track_caller]
-    pub fn assert_unused(&self, conn: Conn, unused: i64) {
+    pub(crate) fn assert_unused(&self, conn: Conn, unused: i64) {
         assert_eq!(self.view(conn).expect("the connection is known").unused, unused);
     }
 
     #[track_caller]
-    pub fn assert_settling(&self, conn: Conn) {
+    pub(crate) fn assert_settling(&self, conn: Conn) {
         let view = self.view(conn).expect("the connection is known");
         assert_eq!(view.state, State::Ready(Phase::Settling));
         self.assert_settle_due(true);
     }
 
     #[track_caller]
-    pub fn assert_settle_due(&self, due: bool) {
+    pub(crate) fn assert_settle_due(&self, due: bool) {
         assert_eq!(self.pool().deadline() == Deadline::Now(WakeReason::Settle), due);
     }
 
     /// How many samples the connect time and the lifetime histogram have.
     #[track_caller]
-    pub fn assert_samples(&self, connect: u64, length: u64) {
+    pub(crate) fn assert_samples(&self, connect: u64, length: u64) {
         let stats = self.stats();
         assert_eq!((stats.cx_connect_ms.count(), stats.cx_length_ms.count()), (connect, length));
     }
 
     /// Leaves what has happened so far unchecked; for scenarios about numbers.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.sides[self.current].log.clear();
     }
 
     // ---- the machinery of a step ----
 
-    pub fn use_pool(&mut self, which: Which) {
+    pub(crate) fn use_pool(&mut self, which: Which) {
         self.current = which.0;
     }
 
@@ -296,13 +299,16 @@ impl World {
             Action::Connect { conn, .. } => {
                 let conn_no = side.shadow.opened(conn);
                 let limit = side.initial_limits.pop_front();
+                side.shadow.new_trigger();
                 side.shadow.connect_started(conn_no, limit);
                 side.pool.handle_connect_started(self.now, &mut self.ledger, conn, limit);
                 Open(conn_no)
             }
             Action::Close { conn, .. } => Close(side.shadow.ordered_to_close(conn)),
             Action::NotifyGoAway { conn } => GoAway(side.shadow.name(conn)),
-            Action::Bind { token, conn, waiter, .. } => Bind(token, side.shadow.bound(token, Some(waiter), conn)),
+            Action::Bind { token, conn, waiter, .. } => {
+                Bind(token, side.shadow.bound(token, Some(waiter), conn))
+            }
             Action::Fail { token, failure, reason, waiter } => {
                 assert_eq!(reason.failure(), failure);
                 side.shadow.failed(token, waiter);
@@ -320,7 +326,9 @@ impl World {
     fn answered(&mut self, request: Request, answer: Answer) {
         let side = &mut self.sides[self.current];
         let event = match answer {
-            Answer::Bound(bound) => BindNow(request.token, side.shadow.bound(request.token, None, bound.conn)),
+            Answer::Bound(bound) => {
+                BindNow(request.token, side.shadow.bound(request.token, None, bound.conn))
+            }
             Answer::Queued(queued) => {
                 side.shadow.queued(request, queued.waiter);
                 Queued(request.token)
@@ -363,12 +371,12 @@ impl World {
     }
 
     #[track_caller]
-    pub fn connected(&mut self, conn: Conn) {
+    pub(crate) fn connected(&mut self, conn: Conn) {
         self.connected_limit(conn, None);
     }
 
     #[track_caller]
-    pub fn connected_with(&mut self, conn: Conn, limit: u32) {
+    pub(crate) fn connected_with(&mut self, conn: Conn, limit: u32) {
         self.connected_limit(conn, Some(limit));
     }
 
@@ -381,7 +389,7 @@ impl World {
     }
 
     #[track_caller]
-    pub fn early_data_ready(&mut self, conn: Conn) {
+    pub(crate) fn early_data_ready(&mut self, conn: Conn) {
         let id = self.conn_id(conn);
         self.sides[self.current].shadow.early_data_ready(conn);
         self.act(|pool, now, ledger| pool.handle_early_data_ready(now, ledger, id));
@@ -390,38 +398,38 @@ impl World {
 
     /// The request's exchange is complete and the connection may be kept.
     #[track_caller]
-    pub fn complete(&mut self, r: Token) {
+    pub(crate) fn complete(&mut self, r: Token) {
         self.end(r, StreamEnd::Complete);
     }
 
     #[track_caller]
-    pub fn end(&mut self, r: Token, end: StreamEnd) {
+    pub(crate) fn end(&mut self, r: Token, end: StreamEnd) {
         self.end_undrained(r, end);
         self.drain_actions();
     }
 
     /// The next report of the connection comes before the pool's orders are looked at.
     #[track_caller]
-    pub fn end_undrained(&mut self, r: Token, end: StreamEnd) {
+    pub(crate) fn end_undrained(&mut self, r: Token, end: StreamEnd) {
         let id = self.sides[self.current].shadow.ended(r);
         self.act(|pool, now, ledger| pool.handle_stream_ended(now, ledger, id, end));
     }
 
     #[track_caller]
-    pub fn bind_refused(&mut self, r: Token, limit: u32) {
+    pub(crate) fn bind_refused(&mut self, r: Token, limit: u32) {
         let id = self.sides[self.current].shadow.bind_refused(r, limit);
         self.act(|pool, now, ledger| pool.handle_bind_refused(now, ledger, id, limit));
         self.drain_actions();
     }
 
     #[track_caller]
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.act(|pool, now, ledger| pool.handle_settled(now, ledger));
         self.drain_actions();
     }
 
     #[track_caller]
-    pub fn capacity(&mut self, conn: Conn, limit: u32) {
+    pub(crate) fn capacity(&mut self, conn: Conn, limit: u32) {
         let id = self.conn_id(conn);
         self.sides[self.current].shadow.capacity(conn, limit);
         self.act(|pool, now, ledger| pool.handle_capacity_changed(now, ledger, id, limit));
@@ -429,28 +437,28 @@ impl World {
     }
 
     #[track_caller]
-    pub fn goaway(&mut self, conn: Conn) {
+    pub(crate) fn goaway(&mut self, conn: Conn) {
         let id = self.conn_id(conn);
         self.act(|pool, now, ledger| pool.handle_go_away(now, ledger, id));
         self.drain_actions();
     }
 
     #[track_caller]
-    pub fn protocol_error(&mut self, conn: Conn) {
+    pub(crate) fn protocol_error(&mut self, conn: Conn) {
         let id = self.conn_id(conn);
         self.act(|pool, now, ledger| pool.handle_protocol_error(now, ledger, id));
         self.drain_actions();
     }
 
     #[track_caller]
-    pub fn suspect(&mut self, conn: Conn) {
+    pub(crate) fn suspect(&mut self, conn: Conn) {
         let id = self.conn_id(conn);
         self.act(|pool, now, ledger| pool.handle_suspect(now, ledger, id));
         self.drain_actions();
     }
 
     #[track_caller]
-    pub fn closed(&mut self, conn: Conn, by: ClosedBy) {
+    pub(crate) fn closed(&mut self, conn: Conn, by: ClosedBy) {
         let id = self.conn_id(conn);
         self.sides[self.current].shadow.gone(conn);
         self.act(|pool, now, ledger| pool.handle_closed(now, ledger, id, by));
@@ -459,14 +467,14 @@ impl World {
 
     /// The socket that the pool ordered to close is gone.
     #[track_caller]
-    pub fn gone(&mut self, conn: Conn) {
+    pub(crate) fn gone(&mut self, conn: Conn) {
         assert!(self.side().shadow.is_ordered_to_close(conn), "{conn:?} was not ordered to close");
         self.closed(conn, ClosedBy::Local);
     }
 
     /// A report about a name that is dead.
     #[track_caller]
-    pub fn closed_raw(&mut self, conn: Conn, by: ClosedBy) {
+    pub(crate) fn closed_raw(&mut self, conn: Conn, by: ClosedBy) {
         let id = self.conn_id(conn);
         self.act(|pool, now, ledger| pool.handle_closed(now, ledger, id, by));
         self.drain_actions();
@@ -474,21 +482,21 @@ impl World {
 
     /// A report about a stream that is dead.
     #[track_caller]
-    pub fn ended_raw(&mut self, conn: Conn, end: StreamEnd) {
+    pub(crate) fn ended_raw(&mut self, conn: Conn, end: StreamEnd) {
         let id = self.conn_id(conn);
         self.act(|pool, now, ledger| pool.handle_stream_ended(now, ledger, id, end));
         self.drain_actions();
     }
 
     #[track_caller]
-    pub fn health(&mut self, health: HostHealth) {
+    pub(crate) fn health(&mut self, health: HostHealth) {
         self.act(|pool, now, ledger| pool.handle_host_health(now, ledger, health));
         self.drain_actions();
     }
 
     /// Moves the clock to `ms`, waking every pool whenever its deadline says so.
     #[track_caller]
-    pub fn at(&mut self, ms: u64) {
+    pub(crate) fn at(&mut self, ms: u64) {
         let target = Instant::from_millis(ms);
         assert!(target >= self.now, "time does not run backwards");
         assert!(!self.settle_due(), "a driver settles before it sleeps");
@@ -516,7 +524,7 @@ impl World {
 
     /// A wake-up that nothing asked for.
     #[track_caller]
-    pub fn timeout_raw(&mut self) {
+    pub(crate) fn timeout_raw(&mut self) {
         self.act(|pool, now, ledger| pool.handle_timeout(now, ledger));
         self.drain_actions();
     }
@@ -524,26 +532,26 @@ impl World {
     // ---- wishes ----
 
     #[track_caller]
-    pub fn request(&mut self, r: Token) {
+    pub(crate) fn request(&mut self, r: Token) {
         let request = Request::new(r);
         let answer = self.act(|pool, now, ledger| pool.request(now, ledger, request));
         self.answered(request, answer);
     }
 
     #[track_caller]
-    pub fn request_early(&mut self, r: Token) {
+    pub(crate) fn request_early(&mut self, r: Token) {
         let request = Request::new(r).early_data_safe();
         let answer = self.act(|pool, now, ledger| pool.request(now, ledger, request));
         self.answered(request, answer);
     }
 
     #[track_caller]
-    pub fn requeue(&mut self, r: Token) {
+    pub(crate) fn requeue(&mut self, r: Token) {
         self.requeue_until(r, None);
     }
 
     #[track_caller]
-    pub fn requeue_until(&mut self, r: Token, deadline_ms: Option<u64>) {
+    pub(crate) fn requeue_until(&mut self, r: Token, deadline_ms: Option<u64>) {
         let request = Request::new(r);
         let deadline = deadline_ms.map(Instant::from_millis);
         let answer = self.act(|pool, now, ledger| pool.requeue(now, ledger, request, deadline));
@@ -552,33 +560,33 @@ impl World {
     }
 
     #[track_caller]
-    pub fn cancel(&mut self, r: Token, policy: CancelPolicy) {
+    pub(crate) fn cancel(&mut self, r: Token, policy: CancelPolicy) {
         let waiter = self.sides[self.current].shadow.cancelled(r);
         assert!(self.act(|pool, now, ledger| pool.cancel(now, ledger, waiter, policy)), "{r:?} is queued");
         self.drain_actions();
     }
 
     /// The name under which a queued request can be cancelled.
-    pub fn waiter(&self, r: Token) -> WaiterId {
+    pub(crate) fn waiter(&self, r: Token) -> WaiterId {
         self.side().shadow.waiter(r)
     }
 
     /// A cancel that may come too late.
     #[track_caller]
-    pub fn cancel_raw(&mut self, waiter: WaiterId, policy: CancelPolicy) -> bool {
+    pub(crate) fn cancel_raw(&mut self, waiter: WaiterId, policy: CancelPolicy) -> bool {
         let cancelled = self.act(|pool, now, ledger| pool.cancel(now, ledger, waiter, policy));
         self.drain_actions();
         cancelled
     }
 
     #[track_caller]
-    pub fn drain(&mut self, mode: DrainMode) {
+    pub(crate) fn drain(&mut self, mode: DrainMode) {
         self.act(|pool, now, ledger| pool.drain(now, ledger, mode));
         self.drain_actions();
     }
 
     #[track_caller]
-    pub fn retire(&mut self, conn: Conn) {
+    pub(crate) fn retire(&mut self, conn: Conn) {
         let id = self.conn_id(conn);
         self.act(|pool, now, ledger| pool.retire(now, ledger, id));
         self.drain_actions();
@@ -586,7 +594,7 @@ impl World {
 
     /// `maybe_preconnect` with a ratio in thousandths.
     #[track_caller]
-    pub fn preconnect(&mut self, thousandths: u32) -> bool {
+    pub(crate) fn preconnect(&mut self, thousandths: u32) -> bool {
         let ratio = Ratio::from_thousandths(thousandths);
         let opened = self.act(|pool, now, ledger| pool.maybe_preconnect(now, ledger, ratio));
         self.drain_actions();
@@ -594,7 +602,7 @@ impl World {
     }
 
     #[track_caller]
-    pub fn abort(&mut self) {
+    pub(crate) fn abort(&mut self) {
         self.act(|pool, now, ledger| pool.abort(now, ledger));
         self.drain_actions();
     }
@@ -602,7 +610,7 @@ impl World {
     // ---- several steps in one ----
 
     #[track_caller]
-    pub fn connect_if_connecting(&mut self, conn: Conn) {
+    pub(crate) fn connect_if_connecting(&mut self, conn: Conn) {
         if self.view(conn).is_some_and(|view| view.state == State::Connecting) {
             self.connected(conn);
         }
@@ -610,7 +618,7 @@ impl World {
 
     /// A request on a new connection that comes up at once.
     #[track_caller]
-    pub fn bound(&mut self, r: Token, conn: Conn) {
+    pub(crate) fn bound(&mut self, r: Token, conn: Conn) {
         self.request(r);
         self.expect([Queued(r), Open(conn)]);
         self.connected(conn);
@@ -619,16 +627,23 @@ impl World {
 
     /// Takes seats of the ledger for the scenario itself.
     #[track_caller]
-    pub fn hold(&mut self, resource: Resource, seats: usize) {
+    pub(crate) fn hold(&mut self, resource: Resource, seats: usize) {
         for _ in 0..seats {
             let seat = self.ledger.try_take(resource, HOLDER).expect("room for the scenario's own seats");
             self.held.push((resource, seat));
         }
     }
 
+    /// Puts other limits in force.
+    #[track_caller]
+    pub(crate) fn set_thresholds(&mut self, thresholds: Thresholds) {
+        self.ledger.set_limits(thresholds);
+        self.drain_actions();
+    }
+
     /// Gives one of the scenario's seats back.
     #[track_caller]
-    pub fn release(&mut self, resource: Resource) {
+    pub(crate) fn release(&mut self, resource: Resource) {
         let index = self.held.iter().position(|(of, _)| *of == resource).expect("a seat is held");
         self.ledger.give_back(self.held.swap_remove(index).1);
         self.drain_actions();
@@ -637,7 +652,7 @@ impl World {
     /// Tears everything down and checks that nothing is left behind. Also checks that the scenario
     /// has looked at everything that happened.
     #[track_caller]
-    pub fn finish(mut self) {
+    pub(crate) fn finish(mut self) {
         for index in 0..self.sides.len() {
             self.current = index;
             self.expect([]);

@@ -140,8 +140,7 @@ fn int_07_twin_second_request_queued_before_the_first_is_bound() {
 
 #[test]
 fn int_07_twin_strict_limits_wait_for_the_socket_to_be_gone() {
-    let mut w =
-        Setup::exclusive().max_connections(1).max_requests_per_connection(1).strict_limits().start();
+    let mut w = Setup::exclusive().max_connections(1).max_requests_per_connection(1).strict_limits().start();
     w.bound(R1, C0);
     w.request(R2);
     w.expect([Queued(R2)]);

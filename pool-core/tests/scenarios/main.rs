@@ -4,11 +4,6 @@
 //! A scenario reads as a script: a verb (a fact or a wish), then `expect` with exactly what the
 //! pool answered and ordered, in order. The bench checks the structural invariants after every
 //! verb, and `finish` closes what is left and checks that every gauge is back at zero.
-#![allow(
-    clippy::too_many_lines,
-    reason = "a scenario is one story; cutting it in two hides what happened before"
-)]
-
 mod harness;
 mod setup;
 mod shadow;

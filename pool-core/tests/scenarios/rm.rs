@@ -8,15 +8,15 @@ const WHO: Claimant = Claimant { pool: PoolId(0), host: HostId(0), priority: Pri
 #[test]
 fn rm_04_remaining_is_never_negative() {
     // A limit of 0: refused, nothing counted.
-    let mut ledger = Local::new(Thresholds { max_retries: 0, ..Thresholds::default() });
+    let mut ledger = Local::new(Thresholds::default().max_retries(0));
     assert_eq!(ledger.try_take(Resource::Retries, WHO), Err(Full::Cluster));
     let gauge = ledger.snapshot(Priority::Default, Resource::Retries);
     assert_eq!((gauge.current, gauge.remaining), (0, 0));
 
     // One of one taken, then the limit lowered to 0.
-    let mut ledger = Local::new(Thresholds { max_retries: 1, ..Thresholds::default() });
+    let mut ledger = Local::new(Thresholds::default().max_retries(1));
     let seat = ledger.try_take(Resource::Retries, WHO).expect("one of one");
-    ledger.set(Priority::Default, Thresholds { max_retries: 0, ..Thresholds::default() });
+    ledger.set_limits(Thresholds::default().max_retries(0));
     let gauge = ledger.snapshot(Priority::Default, Resource::Retries);
     assert_eq!((gauge.current, gauge.remaining), (1, 0));
     assert_eq!(ledger.try_take(Resource::Retries, WHO), Err(Full::Cluster));

@@ -10,7 +10,7 @@ use crate::harness::World;
 
 /// A pool's settings, the ledger's limits, and what the driver knows about the origin.
 #[derive(Clone)]
-pub struct Setup {
+pub(crate) struct Setup {
     config: PoolConfigBuilder,
     thresholds: Thresholds,
     initial_limits: Vec<u32>,
@@ -26,17 +26,17 @@ impl Setup {
     }
 
     /// HTTP/1.1 and TCP: one stream at a time, and a settle pass after it.
-    pub fn exclusive() -> Self {
+    pub(crate) fn exclusive() -> Self {
         Self::of(Multiplexing::Exclusive)
     }
 
     /// HTTP/2 with our own default of concurrent streams.
-    pub fn multiplexed() -> Self {
+    pub(crate) fn multiplexed() -> Self {
         Self::of(Multiplexing::STREAMS)
     }
 
     /// Connections of `max` concurrent streams that never settle.
-    pub fn streams(max: u32) -> Self {
+    pub(crate) fn streams(max: u32) -> Self {
         Self::multiplexed().max_concurrent_streams(max)
     }
 
@@ -48,87 +48,87 @@ impl Setup {
         Self { thresholds: self.thresholds.with(resource, max), ..self }
     }
 
-    pub fn max_connections(self, max: u32) -> Self {
+    pub(crate) fn max_connections(self, max: u32) -> Self {
         self.limit(Resource::Connections, max)
     }
 
-    pub fn max_pending(self, max: u32) -> Self {
+    pub(crate) fn max_pending(self, max: u32) -> Self {
         self.limit(Resource::Pending, max)
     }
 
-    pub fn max_requests(self, max: u32) -> Self {
+    pub(crate) fn max_requests(self, max: u32) -> Self {
         self.limit(Resource::Requests, max)
     }
 
-    pub fn max_connections_per_host(self, max: u32) -> Self {
+    pub(crate) fn max_connections_per_host(self, max: u32) -> Self {
         Self { thresholds: self.thresholds.max_connections_per_host(max), ..self }
     }
 
-    pub fn max_concurrent_streams(self, max_concurrent_streams: u32) -> Self {
+    pub(crate) fn max_concurrent_streams(self, max_concurrent_streams: u32) -> Self {
         self.config(|c| c.multiplexing(Multiplexing::Streams { max_concurrent_streams }))
     }
 
-    pub fn max_requests_per_connection(self, max: u32) -> Self {
+    pub(crate) fn max_requests_per_connection(self, max: u32) -> Self {
         self.config(|c| c.max_requests_per_connection(Some(max)))
     }
 
     /// `per_upstream_preconnect_ratio` in thousandths.
-    pub fn ratio(self, thousandths: u32) -> Self {
+    pub(crate) fn ratio(self, thousandths: u32) -> Self {
         self.config(|c| c.per_upstream_preconnect_ratio(Ratio::from_thousandths(thousandths)))
     }
 
-    pub fn idle_timeout_ms(self, ms: u64) -> Self {
+    pub(crate) fn idle_timeout_ms(self, ms: u64) -> Self {
         self.config(|c| c.idle_timeout(Some(Duration::from_millis(ms))))
     }
 
-    pub fn no_idle_timeout(self) -> Self {
+    pub(crate) fn no_idle_timeout(self) -> Self {
         self.config(|c| c.idle_timeout(None))
     }
 
-    pub fn max_connection_duration_ms(self, ms: u64) -> Self {
+    pub(crate) fn max_connection_duration_ms(self, ms: u64) -> Self {
         self.config(|c| c.max_connection_duration(Some(Duration::from_millis(ms))))
     }
 
-    pub fn drain_timeout_ms(self, ms: u64) -> Self {
+    pub(crate) fn drain_timeout_ms(self, ms: u64) -> Self {
         self.config(|c| c.drain_timeout(Some(Duration::from_millis(ms))))
     }
 
-    pub fn pending_timeout_ms(self, ms: u64) -> Self {
+    pub(crate) fn pending_timeout_ms(self, ms: u64) -> Self {
         self.config(|c| c.pending_timeout(Some(Duration::from_millis(ms))))
     }
 
-    pub fn strict_limits(self) -> Self {
+    pub(crate) fn strict_limits(self) -> Self {
         self.config(|c| c.strict_limits(true))
     }
 
-    pub fn enforce_max_requests(self, enforce: bool) -> Self {
+    pub(crate) fn enforce_max_requests(self, enforce: bool) -> Self {
         self.config(|c| c.enforce_max_requests(enforce))
     }
 
-    pub fn fail_unservable_only(self) -> Self {
+    pub(crate) fn fail_unservable_only(self) -> Self {
         self.config(|c| c.on_connect_failure(FailQueue::Unservable))
     }
 
-    pub fn early_data(self) -> Self {
+    pub(crate) fn early_data(self) -> Self {
         self.config(|c| c.early_data(pool_core::config::EarlyDataSupport::On))
     }
 
     /// What the driver answers to the connect orders, in order: the limit learned for the origin.
-    pub fn initial_limits<const N: usize>(self, limits: [u32; N]) -> Self {
+    pub(crate) fn initial_limits<const N: usize>(self, limits: [u32; N]) -> Self {
         Self { initial_limits: limits.to_vec(), ..self }
     }
 
     /// One pool.
-    pub fn start(&self) -> World {
+    pub(crate) fn start(&self) -> World {
         self.start_pools(1)
     }
 
     /// Two pools of two hosts on one ledger.
-    pub fn start_two(&self) -> World {
+    pub(crate) fn start_two(&self) -> World {
         self.start_pools(2)
     }
 
-    pub fn start_pools(&self, pools: usize) -> World {
+    pub(crate) fn start_pools(&self, pools: usize) -> World {
         let config: Arc<PoolConfig> = self.config.clone().build().expect("a scenario's settings are valid");
         World::new(&config, Local::new(self.thresholds), self.initial_limits.clone(), pools)
     }

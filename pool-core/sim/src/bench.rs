@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use pool_core::config::{PoolConfig, Ratio};
+use pool_core::config::{Admission, PoolConfig, Ratio};
 use pool_core::id::{ConnId, HostId, PoolId, Token, WaiterId};
-use pool_core::limits::{Claimant, Ledger, Limits, Local, Priority, Resource, Seat};
+use pool_core::limits::{Claimant, Ledger, Limits, Local, Priority, Resource, Seat, Thresholds};
 use pool_core::pool::{
     Action, Answer, CancelPolicy, CloseReason, ConnectReason, DrainMode, EarlyData, FailReason, HostHealth,
     Pool, Request, State,
@@ -497,6 +497,11 @@ impl Bench {
     pub fn run_fairly(&mut self) {
         while !self.held.is_empty() {
             self.give_seat(0);
+        }
+        if self.sides[0].pool.config().admission() == Admission::Strict {
+            // Without forced connections a pool may wait for as long as others keep theirs.
+            self.ledger.set_limits(Thresholds::unlimited());
+            self.pump(0);
         }
         let work: usize = self.sides.iter().map(|s| s.book.queue.len() + s.book.there().count()).sum();
         for _ in 0..8 * work + 8 {

@@ -206,9 +206,9 @@ fn run(steps: Vec<Step>, tested: &mut Tested, mut looks: impl Looks, limits: Lim
     }
     for (at, seat) in seats.into_iter().enumerate() {
         tested.of(at as u32).0.give_back(seat);
+        model.held.remove(0);
+        model.hand_out();
     }
-    model.held.clear();
-    model.hand_out();
     compare(&looks, &model);
 }
 

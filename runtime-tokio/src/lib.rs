@@ -1,1 +1,51 @@
-//! placeholder
+//! Runs [`pool_core`]'s HTTP connection pools on tokio: sockets, clock, names and one background task
+//! per client are lent from here, everything else is the core's.
+//!
+//! ```
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = runtime_tokio::client().build();
+//! let response = client.call(http::Request::get("http://127.0.0.1:8080/").body(runtime_tokio::empty())?).await?;
+//! # Ok(()) }
+//! ```
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "hyper")]
+mod hyper;
+mod net;
+mod time;
+
+#[cfg(feature = "hyper")]
+pub use hyper::{HyperConnect, HyperIo};
+pub use net::{Names, Stream, Tcp, TcpConnect};
+pub use time::Tokio;
+
+use bytes::Bytes;
+use http_body_util::{Either, Empty, Full};
+use pool_core::client::Builder;
+use pool_core::runtime::Resolved;
+
+/// Names resolved by the operating system, TCP connections, addresses tried in turn.
+pub type Connector = Resolved<Tokio, Names, Tcp>;
+/// A client on tokio, by request body type.
+pub type Client<B = Either<Full<Bytes>, Empty<Bytes>>> = pool_core::client::Client<Tokio, Connector, B>;
+/// A response body on tokio.
+pub type Body<B = Either<Full<Bytes>, Empty<Bytes>>> = pool_core::client::Body<Tokio, Connector, B>;
+
+/// Begins a client with the system's name resolution and TCP. Build it within a tokio runtime.
+#[must_use]
+pub fn client() -> Builder<Tokio, Connector> {
+    let runtime = Tokio::new();
+    Builder::new(runtime, Resolved::new(runtime, Names, Tcp))
+}
+
+/// A request body without content.
+#[must_use]
+pub fn empty() -> Either<Full<Bytes>, Empty<Bytes>> {
+    Either::Right(Empty::new())
+}
+
+/// A request body that is all there.
+#[must_use]
+pub fn full(bytes: impl Into<Bytes>) -> Either<Full<Bytes>, Empty<Bytes>> {
+    Either::Left(Full::new(bytes.into()))
+}

@@ -1,1 +1,175 @@
-//! placeholder
+//! The client: requests in, responses out, with the pools between (feature `client`).
+//!
+//! ```text
+//!  Client --call--> Call --+--> Shared: pools, limits, tables (one lock, microscopic)
+//!                          |        ^ facts                | actions
+//!                          |        |                      v
+//!                          |     Keeper: idle connections, attempts, deadlines (one task)
+//!                          +--> Attempt: the bytes of one exchange, inline in the caller's task
+//!                                   +--> Body, Upgraded
+//! ```
+//!
+//! A connection is a value that moves: connecting and idle it is the keeper's, in use it is the
+//! caller's, who does its I/O without any other task being involved.
+
+mod adopted;
+mod attempt;
+mod body;
+mod breakers;
+mod builder;
+mod call;
+mod conn;
+mod error;
+mod held;
+mod info;
+mod inline;
+mod keeper;
+mod leash;
+mod options;
+mod origin;
+mod request_body;
+mod shared;
+mod snapshot;
+mod state;
+mod upgrade;
+mod worker;
+
+pub use body::Body;
+pub use breakers::Breakers;
+pub use builder::Builder;
+pub use call::Call;
+pub use error::{BodyError, Error, ErrorKind, OriginFault};
+pub use info::ConnectionInfo;
+pub use keeper::Keeper;
+pub use request_body::RemakeBody;
+pub use snapshot::{ConnectionSnapshot, PoolSnapshot, Snapshot, Totals};
+pub use upgrade::Upgraded;
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use http_body::Body as HttpBody;
+
+use crate::pool::{ConnView, DrainMode};
+use crate::runtime::{Connect, Runtime, Target};
+use adopted::Nursery;
+use shared::Shared;
+use state::Life;
+
+/// An HTTP client over one set of pools. Clones are cheap and share everything.
+///
+/// `R` lends time, `C` opens connections, `B` is the type of request bodies. Adapters name the usual
+/// choices: `runtime_tokio::Client`, `runtime_async_std::Client`.
+///
+/// The background task that the client needs ends when the last clone, call and body are gone.
+pub struct Client<R: Runtime, C: Connect, B> {
+    shared: Arc<Shared<R, C>>,
+    nursery: Arc<Nursery<R, C, B>>,
+}
+
+impl<R: Runtime, C: Connect, B> Clone for Client<R, C, B> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone(), nursery: self.nursery.clone() }
+    }
+}
+
+impl<R, C, B> Client<R, C, B>
+where
+    R: Runtime,
+    C: Connect,
+    B: HttpBody + Unpin + 'static,
+    B::Error: Into<BodyError>,
+{
+    /// What the pools look like now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let now = self.shared.runtime.now();
+        self.shared.look(|state| Snapshot::of(now, state))
+    }
+
+    /// Sends a request to the origin that its URI names.
+    ///
+    /// The request's fields go out as they are, with `Host` added if it is missing and framing written
+    /// by the client. Redirects, cookies and content codings are not touched.
+    pub fn call(&self, request: Request<B>) -> Call<R, C, B> {
+        Call::new(self.shared.clone(), self.nursery.clone(), request)
+    }
+
+    /// Takes connections out of service: idle ones at once, others after their exchange. Returns how
+    /// many `is_unwanted` chose. Requests that wait get new ones.
+    pub fn retire(&self, mut is_unwanted: impl FnMut(&Target, &ConnView) -> bool) -> usize {
+        let now = self.shared.runtime.now();
+        self.shared.turn(now, |state| {
+            let unwanted: Vec<_> = state
+                .targets()
+                .flat_map(|(id, target)| {
+                    let pool = state.set.pool(id);
+                    pool.into_iter()
+                        .flat_map(move |pool| pool.connections().map(move |conn| (id, target, conn)))
+                })
+                .filter(|(_, target, conn)| is_unwanted(target, conn))
+                .map(|(id, _, conn)| (id, conn.id))
+                .collect();
+            for (pool, conn) in &unwanted {
+                state.set.retire(now, *pool, *conn);
+            }
+            unwanted.len()
+        })
+    }
+
+    /// Takes no further requests and completes when every connection is gone: idle ones are closed at
+    /// once, exchanges in progress and requests that wait are served to their end.
+    pub async fn close(&self) {
+        let now = self.shared.runtime.now();
+        self.shared.turn(now, |state| {
+            state.life = Life::Closing;
+            let pools: Vec<_> = state.set.pools().map(|(id, _)| id).collect();
+            for pool in pools {
+                state.set.drain(now, pool, DrainMode::AndDelete);
+            }
+        });
+        poll_fn(|cx| {
+            if self.shared.look(|state| state.poll_empty(cx.waker())) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    /// Closes everything now: waiting requests fail, exchanges in progress are cut.
+    pub fn abort(&self) {
+        let now = self.shared.runtime.now();
+        self.shared.turn(now, |state| {
+            state.life = Life::Closing;
+            let pools: Vec<_> = state.set.pools().map(|(id, _)| id).collect();
+            for pool in pools {
+                state.set.abort(now, pool);
+            }
+        });
+    }
+}
+
+impl<R, C, B> tower_service::Service<Request<B>> for Client<R, C, B>
+where
+    R: Runtime,
+    C: Connect,
+    B: HttpBody + Unpin + 'static,
+    B::Error: Into<BodyError>,
+{
+    type Response = Response<Body<R, C, B>>;
+    type Error = Error;
+    type Future = Call<R, C, B>;
+
+    /// Always ready: waiting for a connection is part of the call, bounded by the pool's breakers.
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Call<R, C, B> {
+        Self::call(self, request)
+    }
+}

@@ -192,6 +192,13 @@ impl PoolConfig {
     }
 }
 
+impl Default for PoolConfig {
+    /// Envoy's defaults for an HTTP/1 pool.
+    fn default() -> Self {
+        Self { settings: Self::builder(Multiplexing::Exclusive) }
+    }
+}
+
 impl PoolConfigBuilder {
     /// Shorthand for [`Admission::Strict`] (`true`) or [`Admission::ForceOne`].
     pub fn strict_limits(self, strict: bool) -> Self {

@@ -1,1 +1,268 @@
-//! placeholder
+//! One request's life over its attempts: choose, queue, bind, stream; replay it or fail it.
+//!
+//! ```text
+//! Choosing -> Queued -> Bound(attempt) -> Streaming -> Done
+//!                 ^         |                 |
+//!                 +-- replay+-----------------+--> Backoff --> Choosing
+//! ```
+//!
+//! The machine moves no bytes and reads no clock. Whoever drives a request (the client, the proxy, a
+//! hand-written loop) tells it what happened and does what the returned [`Next`] says, so the rules
+//! of who may replay what are written once:
+//!
+//! * Failed while queued: done, verdict [`Verdict::NeverSent`]; only the [`RetryPolicy`] queues it
+//!   again, after a back-off.
+//! * Failed while bound with a safe verdict and a replayable body: back to the head of the same
+//!   pool's queue, at most [`RetryPolicy::max_replays`] times, keeping its queue deadline.
+//! * Anything else fails, with the verdict in the error.
+
+mod retry;
+#[cfg(test)]
+mod tests;
+
+pub use retry::RetryPolicy;
+
+use core::time::Duration;
+
+use crate::error::{PoolFailure, Verdict};
+use crate::time::Instant;
+
+/// Whether the request's method may be repeated without asking (RFC 9110 9.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Repeatable {
+    /// GET, HEAD, OPTIONS, TRACE, PUT, DELETE.
+    Idempotent,
+    /// Everything else, extension methods included.
+    NotIdempotent,
+}
+
+impl From<&http::Method> for Repeatable {
+    fn from(method: &http::Method) -> Self {
+        if method.is_idempotent() { Self::Idempotent } else { Self::NotIdempotent }
+    }
+}
+
+/// Whether the request's body can be sent a second time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BodyReplay {
+    /// Nothing of it was read yet, or what was read is kept, or it can be made again.
+    Possible,
+    /// A part of it is gone.
+    Spent,
+}
+
+/// How much of the request had left when an attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Progress {
+    /// Not one byte was handed to the transport.
+    NothingSent,
+    /// At least one byte of the request may have reached the peer.
+    RequestSent,
+    /// At least one byte of a response arrived.
+    ResponseStarted,
+}
+
+/// Whether the connection had served an exchange before this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Usage {
+    /// This is its first exchange.
+    Fresh,
+    /// It was kept alive; the peer may have been closing it.
+    Reused,
+}
+
+/// What the driver does after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[must_use]
+pub enum Next {
+    /// Put it back at the head of the same pool's queue (`Pool::requeue`), with the queue deadline
+    /// that it already had.
+    Requeue {
+        /// When the request's time in the queue is over; `None`: no limit.
+        deadline: Option<Instant>,
+    },
+    /// Choose a host and ask its pool again at this instant.
+    RetryAt(Instant),
+    /// Give the failure to the caller; the verdict tells whether a repeat would be safe.
+    Fail(Verdict),
+}
+
+/// Where the request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// No pool was asked yet, or a retry is due.
+    Choosing,
+    /// In a pool's queue since the instant.
+    Queued {
+        /// When it was queued for the first time in this attempt.
+        since: Instant,
+    },
+    /// A connection is its own; no response byte yet.
+    Bound {
+        /// Fresh or kept alive.
+        usage: Usage,
+    },
+    /// A response is arriving.
+    Streaming,
+    /// Waiting before a retry.
+    Backoff {
+        /// When to go on.
+        until: Instant,
+    },
+    /// An outcome was given; nothing follows.
+    Done,
+}
+
+/// The machine. One per request; `Copy`-sized and free of allocation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Exchange {
+    state: State,
+    repeatable: Repeatable,
+    policy: RetryPolicy,
+    replays: u8,
+    retries: u8,
+    queue_time: Duration,
+    queue_deadline: Option<Instant>,
+    seed: u64,
+}
+
+impl Exchange {
+    /// A request that was just made. `seed` feeds the back-off jitter.
+    #[must_use]
+    pub fn new(repeatable: Repeatable, policy: RetryPolicy, seed: u64) -> Self {
+        Self {
+            state: State::Choosing,
+            repeatable,
+            policy,
+            replays: 0,
+            retries: 0,
+            queue_time: Duration::ZERO,
+            queue_deadline: None,
+            seed,
+        }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The time spent in queues so far, over all attempts.
+    #[must_use]
+    pub fn queue_time(&self) -> Duration {
+        self.queue_time
+    }
+
+    /// How often it was sent again after a safe verdict.
+    #[must_use]
+    pub fn replays(&self) -> u8 {
+        self.replays
+    }
+
+    /// How often it was retried by policy.
+    #[must_use]
+    pub fn retries(&self) -> u8 {
+        self.retries
+    }
+
+    /// Whether a body that is read from now on must be kept for a replay.
+    #[must_use]
+    pub fn may_replay(&self) -> bool {
+        match self.state {
+            State::Choosing | State::Queued { .. } | State::Bound { .. } | State::Backoff { .. } => {
+                self.replays < self.policy.max_replays || self.retries < self.policy.max_connect_retries
+            }
+            State::Streaming | State::Done => false,
+        }
+    }
+
+    /// A pool queued it; `deadline` is when the pool's queue gives it up.
+    pub fn handle_queued(&mut self, now: Instant, deadline: Option<Instant>) {
+        self.state = State::Queued { since: now };
+        self.queue_deadline = deadline;
+    }
+
+    /// A connection was bound to it.
+    pub fn handle_bound(&mut self, now: Instant, usage: Usage) {
+        if let State::Queued { since } = self.state {
+            self.queue_time += now.since(since);
+        }
+        self.state = State::Bound { usage };
+    }
+
+    /// The pool gave it back unbound.
+    pub fn handle_pool_failure(&mut self, now: Instant, failure: PoolFailure) -> Next {
+        if let State::Queued { since } = self.state {
+            self.queue_time += now.since(since);
+        }
+        let may_retry = match failure {
+            PoolFailure::ConnectTimeout
+            | PoolFailure::LocalConnectionFailure
+            | PoolFailure::RemoteConnectionFailure => self.retries < self.policy.max_connect_retries,
+            // Envoy never retries an overflow: a retry would feed the overload that caused it.
+            PoolFailure::Overflow | PoolFailure::PendingTimeout => false,
+        };
+        if !may_retry {
+            self.state = State::Done;
+            return Next::Fail(Verdict::NeverSent);
+        }
+        self.retries += 1;
+        let until = now + self.policy.back_off(self.retries, self.seed);
+        self.state = State::Backoff { until };
+        self.queue_deadline = None;
+        Next::RetryAt(until)
+    }
+
+    /// The back-off is over; the driver chooses again.
+    pub fn handle_back_off_over(&mut self) {
+        self.state = State::Choosing;
+    }
+
+    /// The first byte of a response arrived: from here on the request is never repeated.
+    pub fn handle_response_started(&mut self) {
+        self.state = State::Streaming;
+    }
+
+    /// The bound connection failed. `evidence` is a verdict that the peer itself gave (refused, above
+    /// GOAWAY), if there is one.
+    pub fn handle_attempt_failed(
+        &mut self,
+        progress: Progress,
+        evidence: Option<Verdict>,
+        body: BodyReplay,
+    ) -> Next {
+        let usage = match self.state {
+            State::Bound { usage } => usage,
+            State::Choosing
+            | State::Queued { .. }
+            | State::Streaming
+            | State::Backoff { .. }
+            | State::Done => Usage::Fresh,
+        };
+        let verdict = evidence.unwrap_or_else(|| verdict(progress, usage));
+        let safe = verdict.is_safe(self.repeatable == Repeatable::Idempotent);
+        if safe && body == BodyReplay::Possible && self.replays < self.policy.max_replays {
+            self.replays += 1;
+            self.state = State::Choosing;
+            return Next::Requeue { deadline: self.queue_deadline };
+        }
+        self.state = State::Done;
+        Next::Fail(verdict)
+    }
+
+    /// The exchange ended well, or the caller gave it up.
+    pub fn handle_done(&mut self) {
+        self.state = State::Done;
+    }
+}
+
+/// What a failure says about the request, from how far it had come.
+#[must_use]
+pub fn verdict(progress: Progress, usage: Usage) -> Verdict {
+    match (progress, usage) {
+        (Progress::NothingSent, _) => Verdict::NeverSent,
+        (Progress::RequestSent, Usage::Reused) => Verdict::NoResponseByte,
+        (Progress::RequestSent, Usage::Fresh) | (Progress::ResponseStarted, _) => Verdict::Unknown,
+    }
+}

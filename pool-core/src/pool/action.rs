@@ -107,7 +107,8 @@ pub enum Action {
         /// Why.
         reason: CloseReason,
     },
-    /// A queued request has a connection.
+    /// A queued request has a connection. If facts were handed in since, the connection may be gone
+    /// by now; the request was then never sent.
     Bind {
         /// The queued request; the name is dead now.
         waiter: WaiterId,

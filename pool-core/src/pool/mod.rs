@@ -1,17 +1,55 @@
-//! THE machine: one pool of connections for one (worker, host, priority, key).
+//! THE machine: the connections of one (worker, host, priority, key) and the requests that wait for
+//! them.
 //!
-//! (bodies follow; signatures are final)
-#![expect(
-    unused_variables,
-    clippy::unimplemented,
-    clippy::needless_pass_by_ref_mut,
-    reason = "bodies follow"
-)]
-#![allow(missing_docs, reason = "bodies follow")]
+//! One algorithm serves HTTP/1.1, HTTP/2 and HTTP/3: a connection has a capacity of streams (one for
+//! HTTP/1.1) and a lifetime budget. Semantics are Envoy's; where they differ, `docs/decisions.md` has
+//! a row with the issue number.
+//!
+//! ```text
+//!  request, cancel, drain ...            +------+   Bind, Fail, Idle
+//!  ------------------------------------> |      | ------------------------------> the caller
+//!  Connected, StreamEnded, Closed ...    | Pool |   Connect, Close, NotifyGoAway
+//!  ------------------------------------> |      | ------------------------------> connections
+//!  now                                   +------+   deadline
+//!                                         ^    |
+//!                                 verdict |    v try_take, give_back, await_free
+//!                                        Ledger
+//! ```
+//!
+//! # Driving it
+//!
+//! Hand in one fact or wish, then take actions with [`Pool::poll_action`] until there are none, then
+//! sleep until [`Pool::deadline`] and call [`Pool::handle_timeout`]. With the reason
+//! [`WakeReason::Settle`] feed what input there is to the connections first: that is what settling
+//! waits for. When the ledger says that a seat was freed for this pool, call
+//! [`Pool::handle_slot_freed`].
+//!
+//! Every request gets exactly one outcome: [`Answer::Bound`], [`Answer::Failed`], [`Action::Bind`],
+//! [`Action::Fail`] or a [`Pool::cancel`] that answers `true`.
+//!
+//! # Reading order
+//!
+//! `state` (the six states), `demand` (when a connection is wanted), `attach` (who gets which),
+//! `connect`, `streams`, `closing`, `drain`, `wake` (deadlines), `seats` (the ledger).
 
 mod action;
+mod attach;
+mod canonical;
+mod closing;
+mod connect;
+mod demand;
+mod drain;
+mod heap;
+mod orders;
+mod queue;
+mod seats;
+mod slots;
 mod state;
 mod stats;
+mod streams;
+mod view;
+mod waiting;
+mod wake;
 
 use std::sync::Arc;
 
@@ -19,207 +57,211 @@ pub use action::{
     Action, Answer, BindReason, Bound, CancelPolicy, CloseReason, ConnectReason, DrainMode, EarlyData,
     FailReason, Failed, HostHealth, QueueReason, Queued, Request, Usage, WakeReason,
 };
+pub use canonical::Canonical;
 pub use state::{DrainCause, Handshake, Phase, State};
 pub use stats::{HISTOGRAM_BUCKETS, Histogram, Stats};
+pub use view::{ConnView, Counts, Seating, Triple, WaiterView};
 
-use crate::config::{PoolConfig, Ratio};
-use crate::id::{ConnId, Token, WaiterId};
-use crate::limits::{Claimant, Ledger, Resource};
-use crate::report::{ClosedBy, StreamEnd};
-use crate::time::{Deadline, Instant};
+use crate::config::{EarlyDataSupport, Multiplexing, PoolConfig, Ratio, RequestLimit};
+use crate::limits::Claimant;
+use demand::Load;
+use heap::Heap;
+use orders::Orders;
+use queue::Queue;
+use seats::{Seats, Wait};
+use slots::{Hot, NONE, Slots, list_of};
+use state::State as S;
 
-/// Envoy's (A, P, C).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub struct Triple {
-    pub active: u64,
-    pub pending: u64,
-    pub capacity: i64,
-}
-
-/// Connections by state; `ready` includes settling ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub struct Counts {
-    pub connecting: u32,
-    pub early_data: u32,
-    pub ready: u32,
-    pub settling: u32,
-    pub busy: u32,
-    pub draining: u32,
-    pub closing: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Seating {
-    Seated,
-    Forced,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ConnView {
-    pub id: ConnId,
-    pub state: State,
-    pub opened_at: Instant,
-    pub connected_at: Option<Instant>,
-    pub active: u32,
-    pub unused: i64,
-    pub remaining: u32,
-    pub limit: u32,
-    pub usage: Usage,
-    pub seating: Seating,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct WaiterView {
-    pub id: WaiterId,
-    pub token: Token,
-    pub early_data: EarlyData,
-    pub queued_at: Instant,
-    pub deadline: Option<Instant>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Canonical(Vec<u64>);
-
+/// One pool. See the [module's documentation](self).
 #[derive(Debug)]
-pub struct Pool;
+pub struct Pool {
+    // What every request touches comes first.
+    slots: Slots,
+    /// Streams in progress, on draining connections too (Envoy: `num_active_streams_`).
+    active: u64,
+    /// Unused streams on all connections that are not draining.
+    capacity: i64,
+    seats: Seats,
+    /// Requests bound so far; lives here because every request counts it.
+    rq_total: u64,
+    who: Claimant,
+    flavour: Flavour,
+    request_limit: RequestLimit,
+    life: Life,
+    wait: Wait,
+    health: HostHealth,
+    ratio: Ratio,
+    /// Actions that the driver has not taken.
+    untaken: u32,
+    queue: Queue,
+    timers: Heap<WakeReason>,
+    /// Unused streams on connections whose handshake is not complete.
+    connecting: i64,
+    cold: Box<Cold>,
+}
+
+/// What a request that finds a ready connection does not touch.
+#[derive(Clone, Debug)]
+struct Cold {
+    config: Arc<PoolConfig>,
+    seed: u64,
+    /// Connections ordered so far; what a connection's jitter is drawn from.
+    serial: u64,
+    /// How many connections the last trigger may still open.
+    budget: u32,
+    /// The connection that was opened without a seat, or [`NONE`].
+    forced: u32,
+    idle: IdleReport,
+    orders: Orders,
+    stats: Stats,
+}
+
+/// [`Multiplexing`], copied to where every request can see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flavour {
+    Exclusive,
+    Streams,
+}
+
+/// Whether the pool takes requests and opens connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Life {
+    Open,
+    /// No more: `DrainAndDelete`, or torn down.
+    Deleting,
+}
+
+/// Whether the owner was told that nothing is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum IdleReport {
+    /// The pool was never used. Only a wish to delete it makes this worth a report.
+    Fresh,
+    /// Not since it was used last.
+    Due,
+    Done,
+}
 
 impl Pool {
+    /// A pool without connections. `who` is the name under which it claims seats; `seed` decides
+    /// what jitter its connections draw.
+    #[must_use]
     pub fn new(config: Arc<PoolConfig>, who: Claimant, seed: u64) -> Self {
-        unimplemented!()
+        let flavour = match config.multiplexing() {
+            Multiplexing::Exclusive => Flavour::Exclusive,
+            Multiplexing::Streams { .. } => Flavour::Streams,
+        };
+        Self {
+            slots: Slots::new(),
+            active: 0,
+            capacity: 0,
+            seats: Seats::default(),
+            rq_total: 0,
+            who,
+            flavour,
+            request_limit: config.request_limit(),
+            life: Life::Open,
+            wait: Wait::None,
+            health: HostHealth::Healthy,
+            ratio: config.per_upstream_preconnect_ratio(),
+            untaken: 0,
+            queue: Queue::new(),
+            timers: Heap::new(),
+            connecting: 0,
+            cold: Box::new(Cold {
+                config,
+                seed,
+                serial: 0,
+                budget: 0,
+                forced: NONE,
+                idle: IdleReport::Fresh,
+                orders: Orders::default(),
+                stats: Stats::default(),
+            }),
+        }
     }
 
-    // questions
-    pub fn config(&self) -> &PoolConfig {
-        unimplemented!()
-    }
-    pub fn claimant(&self) -> Claimant {
-        unimplemented!()
-    }
-    /// No connection (closing ones included) and nothing queued.
-    pub fn is_idle(&self) -> bool {
-        unimplemented!()
-    }
-    /// A stream in progress or a request queued (Envoy's hasActiveConnections).
-    pub fn has_active_connections(&self) -> bool {
-        unimplemented!()
-    }
-    pub fn triple(&self) -> Triple {
-        unimplemented!()
-    }
-    /// Unused capacity of connections whose handshake is not complete.
-    pub fn connecting_capacity(&self) -> i64 {
-        unimplemented!()
-    }
-    pub fn counts(&self) -> Counts {
-        unimplemented!()
-    }
-    /// By value: a snapshot.
-    pub fn stats(&self) -> Stats {
-        unimplemented!()
-    }
-    pub fn connections(&self) -> impl Iterator<Item = ConnView> + '_ {
-        core::iter::empty()
-    }
-    pub fn connection(&self, conn: ConnId) -> Option<ConnView> {
-        unimplemented!()
-    }
-    pub fn waiters(&self) -> impl Iterator<Item = WaiterView> + '_ {
-        core::iter::empty()
-    }
-    pub fn health(&self) -> HostHealth {
-        unimplemented!()
-    }
-    pub fn deadline(&self) -> Deadline<WakeReason> {
-        unimplemented!()
-    }
-    pub fn canonical(&self, now: Instant) -> Canonical {
-        unimplemented!()
-    }
-    /// Recomputes every total from scratch; the first difference.
-    pub fn audit(&self) -> Result<(), &'static str> {
-        unimplemented!()
-    }
-    /// A copy, only together with a copy of the ledger (search, model).
+    /// A copy of this pool, for search and models.
+    ///
+    /// The copy holds the same seats, so the ledger must be copied with it, and only one of the two
+    /// worlds may go on with the original ledger.
+    #[must_use]
     pub fn fork(&self) -> Self {
-        unimplemented!()
+        Self {
+            slots: self.slots.clone(),
+            active: self.active,
+            capacity: self.capacity,
+            seats: self.seats.fork(),
+            rq_total: self.rq_total,
+            who: self.who,
+            flavour: self.flavour,
+            request_limit: self.request_limit,
+            life: self.life,
+            wait: self.wait,
+            health: self.health,
+            ratio: self.ratio,
+            untaken: self.untaken,
+            queue: self.queue.clone(),
+            timers: self.timers.clone(),
+            connecting: self.connecting,
+            cold: self.cold.clone(),
+        }
     }
 
-    // facts
-    pub fn handle_connect_started(
-        &mut self,
-        now: Instant,
-        ledger: &mut impl Ledger,
-        conn: ConnId,
-        initial_limit: Option<u32>,
-    ) {
+    /// What is asked of the pool, for the should-create test.
+    fn load(&self) -> Load {
+        Load {
+            pending: u64::from(self.queue.len()),
+            active: self.active,
+            capacity: self.capacity,
+            connecting: self.connecting,
+            settling: self.slots.settling.len,
+        }
     }
-    pub fn handle_early_data_ready(&mut self, now: Instant, ledger: &mut impl Ledger, conn: ConnId) {}
-    pub fn handle_connected(
-        &mut self,
-        now: Instant,
-        ledger: &mut impl Ledger,
-        conn: ConnId,
-        limit: Option<u32>,
-    ) {
-    }
-    pub fn handle_stream_ended(
-        &mut self,
-        now: Instant,
-        ledger: &mut impl Ledger,
-        conn: ConnId,
-        end: StreamEnd,
-    ) {
-    }
-    pub fn handle_bind_refused(&mut self, now: Instant, ledger: &mut impl Ledger, conn: ConnId, limit: u32) {}
-    pub fn handle_settled(&mut self, now: Instant, ledger: &mut impl Ledger) {}
-    pub fn handle_capacity_changed(
-        &mut self,
-        now: Instant,
-        ledger: &mut impl Ledger,
-        conn: ConnId,
-        limit: u32,
-    ) {
-    }
-    pub fn handle_go_away(&mut self, now: Instant, ledger: &mut impl Ledger, conn: ConnId) {}
-    pub fn handle_protocol_error(&mut self, now: Instant, ledger: &mut impl Ledger, conn: ConnId) {}
-    pub fn handle_suspect(&mut self, now: Instant, ledger: &mut impl Ledger, conn: ConnId) {}
-    pub fn handle_closed(&mut self, now: Instant, ledger: &mut impl Ledger, conn: ConnId, by: ClosedBy) {}
-    pub fn handle_timeout(&mut self, now: Instant, ledger: &mut impl Ledger) {}
-    pub fn handle_slot_freed(&mut self, now: Instant, ledger: &mut impl Ledger, resource: Resource) {}
-    pub fn handle_host_health(&mut self, now: Instant, ledger: &mut impl Ledger, health: HostHealth) {}
 
-    // wishes
-    pub fn request(&mut self, now: Instant, ledger: &mut impl Ledger, request: Request) -> Answer {
-        unimplemented!()
+    /// Every change of a connection but the two on a request's direct way goes through here, so that
+    /// lists and totals follow.
+    fn change(&mut self, index: u32, edit: impl FnOnce(&mut Hot)) {
+        let hot = &mut self.slots[index];
+        let (share, from) = (hot.share(), hot.state);
+        edit(hot);
+        let (after, to) = (hot.share(), hot.state);
+        self.active = self.active + u64::from(after.active) - u64::from(share.active);
+        self.capacity += after.capacity - share.capacity;
+        self.connecting += after.connecting - share.connecting;
+        if from == to {
+            return;
+        }
+        let (old, new) = (list_of(from), list_of(to));
+        if old != new {
+            if let Some(list) = old {
+                self.slots.unlink(list, index);
+            }
+            if let Some(list) = new {
+                self.slots.push_front(list, index);
+            }
+        }
+        match from {
+            Some(S::Draining(_)) => self.slots.draining -= 1,
+            Some(S::Closed(_)) => self.slots.closing -= 1,
+            None | Some(S::Connecting | S::EarlyData | S::Ready(_) | S::Busy(_)) => {}
+        }
+        match to {
+            Some(S::Draining(_)) => self.slots.draining += 1,
+            Some(S::Closed(_)) => self.slots.closing += 1,
+            None | Some(S::Connecting | S::EarlyData | S::Ready(_) | S::Busy(_)) => {}
+        }
     }
-    pub fn requeue(
-        &mut self,
-        now: Instant,
-        ledger: &mut impl Ledger,
-        request: Request,
-        deadline: Option<Instant>,
-    ) -> Answer {
-        unimplemented!()
-    }
-    /// `true` if the request was still queued (no outcome will come).
-    pub fn cancel(
-        &mut self,
-        now: Instant,
-        ledger: &mut impl Ledger,
-        waiter: WaiterId,
-        policy: CancelPolicy,
-    ) -> bool {
-        unimplemented!()
-    }
-    pub fn drain(&mut self, now: Instant, ledger: &mut impl Ledger, mode: DrainMode) {}
-    pub fn retire(&mut self, now: Instant, ledger: &mut impl Ledger, conn: ConnId) {}
-    pub fn maybe_preconnect(&mut self, now: Instant, ledger: &mut impl Ledger, ratio: Ratio) -> bool {
-        unimplemented!()
-    }
-    pub fn abort(&mut self, now: Instant, ledger: &mut impl Ledger) {}
 
-    // results
-    pub fn poll_action(&mut self) -> Option<Action> {
-        unimplemented!()
+    /// A fact or wish about a dead name, or one that makes no sense now.
+    #[cold]
+    fn ignore(&mut self) {
+        self.cold.stats.ignored_facts += 1;
+    }
+
+    fn early_data_supported(&self) -> bool {
+        self.cold.config.early_data() == EarlyDataSupport::On
     }
 }
+
+#[cfg(test)]
+mod tests;

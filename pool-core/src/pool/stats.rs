@@ -73,12 +73,11 @@ pub struct Stats {
 }
 
 /// How many buckets a [`Histogram`] has.
-pub const HISTOGRAM_BUCKETS: usize = 16;
+pub const HISTOGRAM_BUCKETS: usize = 12;
 
 /// A histogram of milliseconds with bucket borders at powers of four.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
-    count: u64,
     sum_ms: u64,
     buckets: [u32; HISTOGRAM_BUCKETS],
 }
@@ -86,8 +85,8 @@ pub struct Histogram {
 impl Histogram {
     /// How many samples there are.
     #[must_use]
-    pub const fn count(&self) -> u64 {
-        self.count
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().map(|bucket| u64::from(*bucket)).sum()
     }
 
     /// The sum of all samples in whole milliseconds.
@@ -106,7 +105,6 @@ impl Histogram {
     pub(super) fn record(&mut self, length: Duration) {
         let ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
         let bucket = if ms == 0 { 0 } else { 1 + (ms.ilog2() / 2) as usize };
-        self.count += 1;
         self.sum_ms = self.sum_ms.saturating_add(ms);
         let bucket = &mut self.buckets[bucket.min(HISTOGRAM_BUCKETS - 1)];
         *bucket = bucket.saturating_add(1);
@@ -120,7 +118,7 @@ mod tests {
     #[test]
     fn histogram_borders_are_powers_of_four() {
         let mut histogram = Histogram::default();
-        for (ms, bucket) in [(0, 0), (1, 1), (3, 1), (4, 2), (15, 2), (16, 3), (u64::MAX, 15)] {
+        for (ms, bucket) in [(0, 0), (1, 1), (3, 1), (4, 2), (15, 2), (16, 3), (u64::MAX, 11)] {
             let before = histogram.buckets()[bucket];
             histogram.record(Duration::from_millis(ms));
             assert_eq!(histogram.buckets()[bucket], before + 1, "{ms} ms");

@@ -24,9 +24,10 @@ fn take(handle: &mut SharedHandle, resource: Resource) -> Result<Seat, Full> {
 
 /// Takes a seat as a driver does: ask, wait, sleep until woken, take the reservation.
 fn take_or_wait(handle: &mut SharedHandle, resource: Resource, woken: &Notify) -> Seat {
-    if let Ok(seat) = take(handle, resource) {
-        return seat;
-    }
+    take(handle, resource).unwrap_or_else(|_| wait(handle, resource, woken))
+}
+
+fn wait(handle: &mut SharedHandle, resource: Resource, woken: &Notify) -> Seat {
     handle.await_free(resource, WHO, Need::Queue);
     while handle.poll_freed().is_none() {
         woken.wait();
@@ -115,7 +116,8 @@ fn a_waiter_is_woken_by_a_seat_that_another_worker_frees_into_its_open_bank() {
         let mut seats: Vec<_> = (0..5).map(|_| take(&mut a, Resource::Requests).expect("free")).collect();
         let last = seats.pop().expect("five");
         let thread = thread::spawn(move || {
-            let seat = take_or_wait(&mut b, Resource::Requests, &woken);
+            // Without asking first: a refusal would have closed A's bank already.
+            let seat = wait(&mut b, Resource::Requests, &woken);
             b.give_back(seat);
         });
         a.give_back(last);
@@ -154,12 +156,7 @@ fn a_handle_that_is_dropped_passes_its_reservation_on() {
         c.await_free(Resource::Connections, WHO, Need::Queue);
         let thread = thread::spawn(move || drop(b));
         a.give_back(seat);
-        let seat = {
-            while c.poll_freed().is_none() {
-                woken.wait();
-            }
-            take(&mut c, Resource::Connections).expect("the reservation is this pool's")
-        };
+        let seat = wait(&mut c, Resource::Connections, &woken); // asking again changes nothing
         c.give_back(seat);
         thread.join().expect("no panic");
         assert_eq!(held(&shared, Resource::Connections), 0);

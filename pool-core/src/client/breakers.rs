@@ -1,0 +1,54 @@
+//! The circuit breakers of all origins, shared by the clients that are built with them.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::leash::{ReadyList, lock};
+use crate::cluster::{CanonicalKey, Key};
+use crate::limits::{Limits, Shared, SharedHandle};
+
+/// Limits per origin, counted over every client that was built with a clone of this value.
+///
+/// Programs with one client per thread give all of them the same breakers; the limits then hold for
+/// the threads together, exactly.
+#[derive(Clone, Debug)]
+pub struct Breakers {
+    limits: Limits,
+    origins: Arc<Mutex<BTreeMap<Vec<u8>, Shared>>>,
+}
+
+impl Breakers {
+    /// Every origin gets `limits`.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, origins: Arc::default() }
+    }
+
+    /// A worker's share in the breakers of one origin. When another worker freed a seat for it,
+    /// `freed` is set and the keeper woken.
+    pub(crate) fn worker(
+        &self,
+        key: &Key<'_>,
+        freed: Arc<AtomicBool>,
+        ready: Arc<ReadyList>,
+    ) -> SharedHandle {
+        let wake = Arc::new(move || {
+            freed.store(true, Ordering::Release);
+            ready.wake_keeper();
+        });
+        let name = CanonicalKey::of(key).as_bytes().to_vec();
+        let mut origins = lock(&self.origins);
+        // Origins that nobody uses any more are forgotten here, where a new one is rare enough.
+        if !origins.contains_key(&name) {
+            origins.retain(|_, shared| true);
+        }
+        origins.entry(name).or_insert_with(|| Shared::new(self.limits.clone())).worker(wake)
+    }
+}
+
+impl Default for Breakers {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}

@@ -1,0 +1,97 @@
+//! A connection: its socket, its protocol machine, its leash. One box that moves between owners.
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use super::leash::{Leash, Place};
+use super::worker::with_scratch;
+use crate::exchange::Usage;
+use crate::report::{ClosedBy, Report};
+use crate::runtime::Io;
+use crate::wire::h1::{Client as Wire, Event, IdleClose, Input, Limits, Outbox};
+
+/// How many slices are offered to one vectored write.
+const SLICES: usize = 16;
+
+pub(crate) struct Conn<I> {
+    pub(crate) io: I,
+    pub(crate) wire: Wire,
+    pub(crate) leash: Arc<Leash>,
+    /// Unique within the client, for people and logs.
+    pub(crate) serial: u64,
+    pub(crate) usage: Usage,
+}
+
+/// What an idle connection's socket had to say.
+pub(crate) enum Idle {
+    /// Nothing; its leash is woken when it has.
+    Quiet,
+    /// It is over, and this is what to report before `Closed`.
+    Over(Option<Report>, ClosedBy),
+}
+
+impl<I: Io> Conn<I> {
+    pub(crate) fn new(io: I, limits: Limits, leash: Arc<Leash>, serial: u64) -> Self {
+        Self { io, wire: Wire::new(limits), leash, serial, usage: Usage::Fresh }
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        self.leash.place()
+    }
+
+    /// Looks at the socket of an idle connection and leaves its leash as the waker. Costs no system
+    /// call on runtimes that remember readiness.
+    pub(crate) fn watch(&mut self) -> Idle {
+        self.leash.unlist();
+        let waker = Waker::from(self.leash.clone());
+        self.probe(&mut Context::from_waker(&waker))
+    }
+
+    /// Looks at the socket of an idle connection.
+    pub(crate) fn probe(&mut self, cx: &mut Context<'_>) -> Idle {
+        let Self { io, wire, .. } = self;
+        // Bytes beyond the end of a response, read together with it.
+        if wire.buffered() > 0 {
+            return Idle::Over(Some(Report::ProtocolError), ClosedBy::Local);
+        }
+        loop {
+            let over = with_scratch(|scratch| match io.poll_read(cx, scratch) {
+                Poll::Pending => Some(Idle::Quiet),
+                Poll::Ready(Err(_)) => Some(Idle::Over(None, ClosedBy::Remote)),
+                Poll::Ready(Ok(n)) => {
+                    let bytes = scratch.get(..n).unwrap_or_default();
+                    let mut input = if n == 0 { Input::eof() } else { Input::new(bytes) };
+                    match wire.poll_event(&mut input) {
+                        Ok(Some(Event::Idle(IdleClose::Eof))) => Some(Idle::Over(None, ClosedBy::Remote)),
+                        Ok(Some(Event::Idle(IdleClose::RequestTimeout))) => {
+                            Some(Idle::Over(None, ClosedBy::Local))
+                        }
+                        // Half of a 408 may be all that came; the rest decides.
+                        Ok(None) if n > 0 => None,
+                        Ok(_) | Err(_) => Some(Idle::Over(Some(Report::ProtocolError), ClosedBy::Local)),
+                    }
+                }
+            });
+            if let Some(over) = over {
+                return over;
+            }
+        }
+    }
+
+    /// Writes as much of `outbox` as the socket takes.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox) -> Poll<io::Result<()>> {
+        while !outbox.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let count = outbox.slices(&mut slices);
+            let slices = slices.get(..count).unwrap_or_default();
+            match self.io.poll_write_vectored(cx, slices) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(n)) => outbox.advance(n),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,272 @@
+//! What all handles, calls and bodies of one client share: the machines behind one lock, the tables
+//! that the machines' ids index, and the loop that carries out their actions.
+//!
+//! Under the lock only ids, counters and pointers move. Sockets are closed, futures dropped and tasks
+//! woken after the unlock; a connection's seat goes back when its socket is really gone.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Waker;
+
+use smallvec::SmallVec;
+
+use super::conn::{Conn, Idle};
+use super::leash::{Event, Leash, Place, ReadyList, lock};
+use super::options::Options;
+use super::origin::Origin;
+use super::state::{After, Content, Life, Outcome, Seats, Slot, State, Ticket};
+use crate::error::PoolFailure;
+use crate::exchange::Usage;
+use crate::id::PoolId;
+use crate::pool::CancelPolicy;
+use crate::report::{ClosedBy, Report, StreamEnd};
+use crate::runtime::{Connect, Runtime};
+use crate::time::Instant;
+
+pub(crate) struct Shared<R: Runtime, C: Connect> {
+    pub(crate) runtime: R,
+    pub(crate) connector: C,
+    pub(crate) options: Options,
+    pub(crate) ready: Arc<ReadyList>,
+    /// Set by other workers that freed a seat for one of our pools.
+    pub(crate) seats_freed: Arc<AtomicBool>,
+    pub(crate) serial: AtomicU64,
+    state: Mutex<State<C>>,
+}
+
+/// How a request enters the queue.
+#[derive(Clone, Copy)]
+pub(crate) enum Entry {
+    /// At its end.
+    New,
+    /// At its head, after a safe failure.
+    Again { pool: PoolId, deadline: Option<Instant> },
+}
+
+impl<R: Runtime, C: Connect> Shared<R, C> {
+    pub(crate) fn new(runtime: R, connector: C, options: Options) -> Self {
+        let state = State::new(options.seed);
+        Self {
+            runtime,
+            connector,
+            options,
+            ready: Arc::new(ReadyList::default()),
+            seats_freed: Arc::new(AtomicBool::new(false)),
+            serial: AtomicU64::new(0),
+            state: Mutex::new(state),
+        }
+    }
+
+    fn seats(&self) -> Seats<'_> {
+        Seats { options: &self.options, freed: &self.seats_freed, ready: &self.ready }
+    }
+
+    pub(crate) fn next_serial(&self) -> u64 {
+        self.serial.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Looks, without changing anything that would need actions to be carried out.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&mut State<C>) -> T) -> T {
+        look(&mut lock(&self.state))
+    }
+
+    /// One fact or wish, and everything that follows from it.
+    #[inline]
+    pub(crate) fn turn<T>(&self, now: Instant, step: impl FnOnce(&mut State<C>) -> T) -> T {
+        let mut after = After::new();
+        let (result, armed_earlier) = {
+            let mut state = lock(&self.state);
+            let result = step(&mut state);
+            state.act(&self.ready, &mut after);
+            (result, state.rearm(now))
+        };
+        if armed_earlier {
+            self.ready.wake_keeper();
+        }
+        if !after.is_empty() {
+            self.follow_up(now, after);
+        }
+        result
+    }
+
+    /// Wakes, drops and reports what a hold of the lock left behind, until nothing is left.
+    #[cold]
+    fn follow_up(&self, now: Instant, mut after: After<C>) {
+        loop {
+            for leash in after.connect.drain(..) {
+                self.ready.push(Event::Connect(leash));
+            }
+            for waker in after.wake.drain(..) {
+                waker.wake();
+            }
+            let gone: SmallVec<[Place; 2]> = after.closed.iter().map(|(place, _)| *place).collect();
+            after.closed.clear();
+            if gone.is_empty() && !after.more {
+                return;
+            }
+            after.more = false;
+            let armed_earlier = {
+                let mut state = lock(&self.state);
+                for place in gone {
+                    state.set.handle_report(now, place.pool, place.conn, Report::Closed(ClosedBy::Local));
+                }
+                state.act(&self.ready, &mut after);
+                state.rearm(now)
+            };
+            if armed_earlier {
+                self.ready.wake_keeper();
+            }
+        }
+    }
+
+    /// Asks the origin's pool for a connection.
+    #[inline]
+    pub(crate) fn acquire(&self, now: Instant, origin: &Origin<'_>, entry: Entry) -> Outcome<C::Io> {
+        self.turn(now, |state| {
+            if state.life == Life::Closing {
+                return Outcome::Closed;
+            }
+            let (pool, deadline) = match entry {
+                Entry::Again { pool, deadline } if state.set.pool(pool).is_some() => (pool, Some(deadline)),
+                Entry::New | Entry::Again { .. } => match state.pool_of(&self.seats(), origin) {
+                    Some(pool) => (pool, None),
+                    None => return Outcome::Failed(PoolFailure::Overflow, None),
+                },
+            };
+            state.ask(now, pool, deadline)
+        })
+    }
+
+    /// The outcome of a queued request, if there is one yet; otherwise `waker` is woken by it.
+    pub(crate) fn poll_ticket(&self, ticket: Ticket, waker: &Waker) -> Option<Outcome<C::Io>> {
+        self.look(|state| state.poll_mailbox(ticket.token, waker))
+    }
+
+    /// The caller of a queued request went away.
+    pub(crate) fn cancel(&self, now: Instant, ticket: Ticket) {
+        let unused = self.turn(now, |state| match state.empty_mailbox(ticket.token) {
+            Content::Waiting(_) => {
+                state.set.cancel(now, ticket.pool, ticket.waiter, CancelPolicy::Default);
+                None
+            }
+            Content::Bound(conn) => Some(conn),
+            Content::Failed(..) | Content::Free => None,
+        });
+        if let Some(conn) = unused {
+            // Nothing was written on it: it is as good as before.
+            self.release(now, conn, StreamEnd::Complete);
+        }
+    }
+
+    /// An exchange ended and its connection comes back.
+    pub(crate) fn release(&self, now: Instant, mut conn: Box<Conn<C::Io>>, end: StreamEnd) {
+        let place = conn.place();
+        // What came with the response is seen before the queue is served (P3): a FIN in particular.
+        let idle = if end == StreamEnd::Complete { conn.watch() } else { Idle::Quiet };
+        match idle {
+            Idle::Quiet => {
+                conn.usage = Usage::Reused;
+                self.turn(now, |state| {
+                    state.put(place, Slot::Idle(conn));
+                    state.set.finish(now, place.pool, place.conn, end);
+                });
+            }
+            Idle::Over(report, by) => self.bury(now, conn, Some(end), report, by),
+        }
+    }
+
+    /// A connection is over; `end` is how the exchange on it ended, if one was.
+    pub(crate) fn bury(
+        &self,
+        now: Instant,
+        conn: Box<Conn<C::Io>>,
+        end: Option<StreamEnd>,
+        report: Option<Report>,
+        by: ClosedBy,
+    ) {
+        let place = conn.place();
+        drop(conn);
+        self.turn(now, |state| {
+            state.put(place, Slot::Empty);
+            // A stream that the peer broke dies with its connection: the pool drops it at `Closed`.
+            if let Some(end) = end.filter(|end| *end != StreamEnd::RemoteReset) {
+                state.set.handle_report(now, place.pool, place.conn, Report::StreamEnded(end));
+            }
+            if let Some(report) = report {
+                state.set.handle_report(now, place.pool, place.conn, report);
+            }
+            state.set.handle_report(now, place.pool, place.conn, Report::Closed(by));
+        });
+    }
+
+    /// An attempt succeeded or failed.
+    pub(crate) fn connected(&self, now: Instant, leash: &Arc<Leash>, result: io::Result<C::Io>) {
+        let place = leash.place();
+        match result {
+            Ok(io) => {
+                let conn = Conn::new(io, self.options.h1.clone(), leash.clone(), self.next_serial());
+                let mut conn = Box::new(conn);
+                let over = match conn.watch() {
+                    Idle::Quiet => None,
+                    Idle::Over(report, by) => Some((report, by)),
+                };
+                let dead = self.turn(now, |state| {
+                    if !state.is_connecting(place) {
+                        // The pool gave it up while it was being polled.
+                        return Some(conn);
+                    }
+                    let dead = match over {
+                        None => {
+                            state.put(place, Slot::Idle(conn));
+                            None
+                        }
+                        Some(_) => {
+                            state.put(place, Slot::Empty);
+                            Some(conn)
+                        }
+                    };
+                    if dead.is_none() {
+                        state.set.handle_report(
+                            now,
+                            place.pool,
+                            place.conn,
+                            Report::Connected { limit: None },
+                        );
+                    }
+                    dead
+                });
+                if let (Some(conn), Some((report, by))) = (dead, over) {
+                    self.bury(now, conn, None, report, by);
+                }
+            }
+            Err(error) => {
+                let by = origin_of(&error);
+                self.turn(now, |state| {
+                    if !state.is_connecting(place) {
+                        return;
+                    }
+                    if let Some(io) = state.pool_io(place.pool) {
+                        io.last_error = Some(Arc::new(error));
+                    }
+                    state.put(place, Slot::Empty);
+                    state.set.handle_report(now, place.pool, place.conn, Report::Closed(by));
+                });
+            }
+        }
+    }
+}
+
+/// Whose fault a failed attempt was.
+fn origin_of(error: &io::Error) -> ClosedBy {
+    match error.kind() {
+        io::ErrorKind::InvalidInput
+        | io::ErrorKind::PermissionDenied
+        | io::ErrorKind::AddrNotAvailable
+        | io::ErrorKind::AddrInUse
+        | io::ErrorKind::NotFound
+        | io::ErrorKind::Unsupported
+        | io::ErrorKind::OutOfMemory => ClosedBy::Local,
+        _ => ClosedBy::Remote,
+    }
+}

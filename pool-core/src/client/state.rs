@@ -1,0 +1,392 @@
+//! The tables behind the lock: which socket is whose, which call waits where, and the loop that turns
+//! the pools' actions into moves between them.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::task::Waker;
+
+use smallvec::SmallVec;
+
+use super::conn::Conn;
+use super::leash::{Leash, Place, ReadyList};
+use super::options::Options;
+use super::origin::Origin;
+use crate::cluster::PoolSet;
+use crate::error::PoolFailure;
+use crate::id::{PoolId, Token, WaiterId};
+use crate::limits::SharedHandle;
+use crate::pool::{Action, Answer, EarlyData, Request};
+use crate::runtime::{Connect, Target};
+use crate::time::{Deadline, Instant};
+
+/// Actions carried out in one hold of the lock.
+const BATCH: usize = 64;
+const NEVER: Instant = Instant::from_nanos(u64::MAX);
+
+pub(crate) struct State<C: Connect> {
+    pub(crate) set: PoolSet<SharedHandle>,
+    pools: Vec<Option<PoolIo<C>>>,
+    mailboxes: Vec<Mailbox<C::Io>>,
+    free: Vec<u32>,
+    /// What the keeper sleeps until.
+    pub(crate) armed: Instant,
+    pub(crate) life: Life,
+    closers: Vec<Waker>,
+}
+
+/// Whether new requests are taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    Open,
+    Closing,
+}
+
+/// The sockets of one pool.
+pub(crate) struct PoolIo<C: Connect> {
+    pub(crate) target: Arc<Target>,
+    slots: Vec<Slot<C>>,
+    pub(crate) last_error: Option<Arc<io::Error>>,
+}
+
+/// Who has a connection.
+pub(crate) enum Slot<C: Connect> {
+    Empty,
+    /// The keeper; `None` while it polls the attempt, or has not started it.
+    Connecting(Arc<Leash>, Option<Pin<Box<C::Future>>>),
+    /// The keeper.
+    Idle(Box<Conn<C::Io>>),
+    /// A caller; it can be reached by its leash.
+    InUse(Arc<Leash>),
+}
+
+/// Where a queued call finds its outcome.
+pub(crate) struct Mailbox<I> {
+    generation: u32,
+    content: Content<I>,
+}
+
+pub(crate) enum Content<I> {
+    Free,
+    Waiting(Option<Waker>),
+    Bound(Box<Conn<I>>),
+    Failed(PoolFailure, Option<Arc<io::Error>>),
+}
+
+/// A queued call's handle to its outcome.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticket {
+    pub(crate) pool: PoolId,
+    pub(crate) waiter: WaiterId,
+    pub(crate) token: Token,
+}
+
+/// What became of a wish for a connection.
+pub(crate) enum Outcome<I> {
+    Bound(Box<Conn<I>>),
+    Queued(Ticket),
+    Failed(PoolFailure, Option<Arc<io::Error>>),
+    Closed,
+}
+
+/// What a new pool is made from.
+pub(crate) struct Seats<'a> {
+    pub(crate) options: &'a Options,
+    /// Set, and the keeper woken, when another worker freed a seat for one of our pools.
+    pub(crate) freed: &'a Arc<AtomicBool>,
+    pub(crate) ready: &'a Arc<ReadyList>,
+}
+
+/// What to do once the lock is released.
+pub(crate) struct After<C: Connect> {
+    pub(crate) wake: SmallVec<[Waker; 4]>,
+    pub(crate) closed: SmallVec<[(Place, Trash<C>); 2]>,
+    pub(crate) connect: SmallVec<[Arc<Leash>; 2]>,
+    pub(crate) more: bool,
+}
+
+/// Dropped outside the lock; the socket is gone afterwards.
+pub(crate) enum Trash<C: Connect> {
+    Attempt(#[expect(dead_code, reason = "held to be dropped")] Option<Pin<Box<C::Future>>>),
+    Socket(#[expect(dead_code, reason = "held to be dropped")] Box<Conn<C::Io>>),
+}
+
+impl<C: Connect> After<C> {
+    pub(crate) fn new() -> Self {
+        Self { wake: SmallVec::new(), closed: SmallVec::new(), connect: SmallVec::new(), more: false }
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wake.is_empty() && self.closed.is_empty() && self.connect.is_empty() && !self.more
+    }
+}
+
+impl<C: Connect> State<C> {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            set: PoolSet::new(seed),
+            pools: Vec::new(),
+            mailboxes: Vec::new(),
+            free: Vec::new(),
+            armed: NEVER,
+            life: Life::Open,
+            closers: Vec::new(),
+        }
+    }
+
+    /// The sockets of a pool.
+    pub(crate) fn pool_io(&mut self, pool: PoolId) -> Option<&mut PoolIo<C>> {
+        self.pools.get_mut(pool.0 as usize)?.as_mut()
+    }
+
+    /// Everything known about the pools, for a snapshot.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = (PoolId, &Target)> {
+        (0u32..).zip(&self.pools).filter_map(|(index, io)| Some((PoolId(index), &*io.as_ref()?.target)))
+    }
+
+    /// The pool of an origin, made on demand; `None` if `max_connection_pools` has no room.
+    #[inline]
+    pub(crate) fn pool_of(&mut self, seats: &Seats<'_>, origin: &Origin<'_>) -> Option<PoolId> {
+        match self.set.find(&origin.key()) {
+            Some(pool) => Some(pool),
+            None => self.add_pool(seats, origin),
+        }
+    }
+
+    #[cold]
+    fn add_pool(&mut self, seats: &Seats<'_>, origin: &Origin<'_>) -> Option<PoolId> {
+        let key = origin.key();
+        let Seats { options, freed, ready } = seats;
+        let ledger = options.breakers.worker(&key, (*freed).clone(), (*ready).clone());
+        let cluster = self.set.add_cluster(options.pool.clone(), ledger);
+        let pool = self.set.add_pool(&key, cluster, key.priority).ok()?;
+        let index = pool.0 as usize;
+        if self.pools.len() <= index {
+            self.pools.resize_with(index + 1, || None);
+        }
+        let target = Arc::new(origin.target());
+        self.pools[index] = Some(PoolIo { target, slots: Vec::new(), last_error: None });
+        Some(pool)
+    }
+
+    /// Asks a pool; `again` puts the request at the head of the queue, with the deadline it had.
+    pub(crate) fn ask(
+        &mut self,
+        now: Instant,
+        pool: PoolId,
+        again: Option<Option<Instant>>,
+    ) -> Outcome<C::Io> {
+        let token = self.reserve_mailbox();
+        let request = Request { token, early_data: EarlyData::Unsafe };
+        let answer = match again {
+            None => self.set.request(now, pool, request),
+            Some(deadline) => self.set.requeue(now, pool, request, deadline),
+        };
+        match answer {
+            Some(Answer::Queued(queued)) => {
+                tracing::trace!(?pool, reason = ?queued.reason, "queued");
+                return Outcome::Queued(Ticket { pool, waiter: queued.waiter, token });
+            }
+            Some(Answer::Bound(bound)) => {
+                drop(self.empty_mailbox(token));
+                if let Some(conn) = self.lend(Place { pool, conn: bound.conn }) {
+                    return Outcome::Bound(conn);
+                }
+            }
+            Some(Answer::Failed(failed)) => {
+                drop(self.empty_mailbox(token));
+                return Outcome::Failed(failed.failure, self.last_error(pool));
+            }
+            None => drop(self.empty_mailbox(token)),
+        }
+        // Not reached while tables and machines agree: the pool is known and its connections are here.
+        Outcome::Failed(PoolFailure::LocalConnectionFailure, None)
+    }
+
+    fn last_error(&mut self, pool: PoolId) -> Option<Arc<io::Error>> {
+        self.pool_io(pool)?.last_error.clone()
+    }
+
+    /// Takes an idle connection for a caller.
+    #[inline]
+    fn lend(&mut self, place: Place) -> Option<Box<Conn<C::Io>>> {
+        let slot = self.slot(place)?;
+        match std::mem::replace(slot, Slot::Empty) {
+            Slot::Idle(conn) if conn.place() == place => {
+                *slot = Slot::InUse(conn.leash.clone());
+                Some(conn)
+            }
+            other => {
+                *slot = other;
+                None
+            }
+        }
+    }
+
+    pub(crate) fn slot(&mut self, place: Place) -> Option<&mut Slot<C>> {
+        self.pools.get_mut(place.pool.0 as usize)?.as_mut()?.slots.get_mut(place.conn.index as usize)
+    }
+
+    #[inline]
+    pub(crate) fn put(&mut self, place: Place, content: Slot<C>) {
+        let Some(Some(io)) = self.pools.get_mut(place.pool.0 as usize) else { return };
+        let index = place.conn.index as usize;
+        if io.slots.len() <= index {
+            io.slots.resize_with(index + 1, || Slot::Empty);
+        }
+        io.slots[index] = content;
+    }
+
+    /// Whether the place is still an attempt that the pool waits for.
+    pub(crate) fn is_connecting(&mut self, place: Place) -> bool {
+        matches!(self.slot(place), Some(Slot::Connecting(leash, _)) if leash.place() == place)
+    }
+
+    fn reserve_mailbox(&mut self) -> Token {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.mailboxes.push(Mailbox { generation: 0, content: Content::Free });
+            u32::try_from(self.mailboxes.len() - 1).unwrap_or(u32::MAX)
+        });
+        let mailbox = &mut self.mailboxes[index as usize];
+        mailbox.content = Content::Waiting(None);
+        Token(u64::from(mailbox.generation) << 32 | u64::from(index))
+    }
+
+    /// Takes what is in a mailbox and frees it.
+    pub(crate) fn empty_mailbox(&mut self, token: Token) -> Content<C::Io> {
+        let (index, generation) = split(token);
+        let Some(mailbox) = self.mailboxes.get_mut(index as usize) else { return Content::Free };
+        if mailbox.generation != generation {
+            return Content::Free;
+        }
+        mailbox.generation = mailbox.generation.wrapping_add(1);
+        self.free.push(index);
+        std::mem::replace(&mut mailbox.content, Content::Free)
+    }
+
+    /// The outcome in a mailbox, if there is one yet; otherwise `waker` is woken by it.
+    pub(crate) fn poll_mailbox(&mut self, token: Token, waker: &Waker) -> Option<Outcome<C::Io>> {
+        let (index, generation) = split(token);
+        let mailbox = self.mailboxes.get_mut(index as usize)?;
+        if mailbox.generation != generation {
+            return None;
+        }
+        if let Content::Waiting(known) = &mut mailbox.content {
+            match known {
+                Some(known) if known.will_wake(waker) => {}
+                Some(_) | None => *known = Some(waker.clone()),
+            }
+            return None;
+        }
+        match self.empty_mailbox(token) {
+            Content::Bound(conn) => Some(Outcome::Bound(conn)),
+            Content::Failed(failure, cause) => Some(Outcome::Failed(failure, cause)),
+            Content::Free | Content::Waiting(_) => None,
+        }
+    }
+
+    fn deliver(&mut self, token: Token, outcome: Content<C::Io>, after: &mut After<C>) {
+        let (index, generation) = split(token);
+        let Some(mailbox) = self.mailboxes.get_mut(index as usize) else { return };
+        if mailbox.generation != generation {
+            return;
+        }
+        if let Content::Waiting(Some(waker)) = std::mem::replace(&mut mailbox.content, outcome) {
+            after.wake.push(waker);
+        }
+    }
+
+    /// Carries out the pools' actions, a batch at most.
+    #[inline]
+    pub(crate) fn act(&mut self, ready: &Arc<ReadyList>, after: &mut After<C>) {
+        for _ in 0..BATCH {
+            let Some((pool, action)) = self.set.poll_action() else { return };
+            self.act_on(ready, after, pool, action);
+        }
+        after.more = true;
+    }
+
+    fn act_on(&mut self, ready: &Arc<ReadyList>, after: &mut After<C>, pool: PoolId, action: Action) {
+        match action {
+            Action::Connect { conn, reason } => {
+                tracing::debug!(?pool, ?conn, ?reason, "connect");
+                let place = Place { pool, conn };
+                let leash = Leash::new(place, ready.clone());
+                self.put(place, Slot::Connecting(leash.clone(), None));
+                after.connect.push(leash);
+            }
+            Action::Close { conn, reason } => {
+                tracing::debug!(?pool, ?conn, ?reason, "close");
+                self.close(Place { pool, conn }, after);
+            }
+            Action::Bind { token, conn, reason, .. } => {
+                tracing::trace!(?pool, ?conn, ?reason, "bind");
+                let content = match self.lend(Place { pool, conn }) {
+                    Some(conn) => Content::Bound(conn),
+                    // Not reached while tables and machines agree.
+                    None => Content::Failed(PoolFailure::LocalConnectionFailure, None),
+                };
+                self.deliver(token, content, after);
+            }
+            Action::Fail { token, failure, .. } => {
+                let cause = self.last_error(pool);
+                self.deliver(token, Content::Failed(failure, cause), after);
+            }
+            // HTTP/1 has no such frame.
+            Action::NotifyGoAway { .. } => {}
+            Action::Idle => {
+                if let Some(io) = self.pools.get_mut(pool.0 as usize) {
+                    *io = None;
+                }
+                if self.set.is_empty() {
+                    after.wake.extend(self.closers.drain(..));
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, place: Place, after: &mut After<C>) {
+        let Some(slot) = self.slot(place) else { return };
+        match std::mem::replace(slot, Slot::Empty) {
+            Slot::Connecting(leash, attempt) if leash.place() == place => {
+                after.closed.push((place, Trash::Attempt(attempt)));
+            }
+            Slot::Idle(conn) if conn.place() == place => after.closed.push((place, Trash::Socket(conn))),
+            Slot::InUse(leash) if leash.place() == place => {
+                after.wake.extend(leash.order_close());
+                *slot = Slot::InUse(leash);
+            }
+            other => *slot = other,
+        }
+    }
+
+    /// Whether the keeper has to wake earlier than it thinks.
+    #[inline]
+    pub(crate) fn rearm(&mut self, now: Instant) -> bool {
+        let at = match self.set.deadline() {
+            Deadline::Never => return false,
+            Deadline::At(at, ()) => at,
+            Deadline::Now(()) => now,
+        };
+        if at >= self.armed {
+            return false;
+        }
+        self.armed = at;
+        true
+    }
+
+    /// Wakes `waker` once the last pool is idle; `true` if that is so already.
+    pub(crate) fn poll_empty(&mut self, waker: &Waker) -> bool {
+        if self.set.is_empty() {
+            return true;
+        }
+        self.closers.push(waker.clone());
+        false
+    }
+}
+
+fn split(token: Token) -> (u32, u32) {
+    (token.0 as u32, (token.0 >> 32) as u32)
+}

@@ -1,0 +1,370 @@
+//! The pools of one worker: found by full key, driven as one machine.
+
+use core::cmp::Reverse;
+use core::hash::BuildHasher;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use smallvec::SmallVec;
+
+use super::key::{CanonicalKey, Key};
+use crate::config::PoolConfig;
+use crate::id::{ConnId, HostId, PoolId, WaiterId};
+use crate::limits::{Claimant, Full, Ledger, Priority, Resource, Seat};
+use crate::pool::{Action, Answer, CancelPolicy, DrainMode, Pool, Request};
+use crate::report::Report;
+use crate::time::{Deadline, Instant};
+
+/// A cluster within one set: limits and configuration that its pools share.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ClusterId(u32);
+
+struct Cluster<L> {
+    config: Arc<PoolConfig>,
+    ledger: L,
+    pools: u32,
+}
+
+/// A pool with its key; the key and the pool's hot fields lie side by side.
+struct Entry {
+    key: CanonicalKey,
+    cluster: u32,
+    /// The earliest wake-up registered for it; [`NEVER`] for none.
+    armed: Instant,
+    pool: Pool,
+    /// Whether it is in the set's list of pools with actions.
+    dirty: bool,
+    /// Its seat in `max_connection_pools`.
+    seat: Seat,
+}
+
+const NEVER: Instant = Instant::from_nanos(u64::MAX);
+
+/// All pools of one worker.
+///
+/// Contract as everywhere: one fact or wish, then [`PoolSet::poll_action`] until `None`, then sleep
+/// until [`PoolSet::deadline`].
+pub struct PoolSet<L> {
+    index: HashTable<u32>,
+    hasher: FixedState,
+    entries: Vec<Option<Entry>>,
+    free: Vec<u32>,
+    clusters: Vec<Option<Cluster<L>>>,
+    free_clusters: Vec<u32>,
+    /// Lazy: an entry may be early, and there may be several for one pool.
+    due: BinaryHeap<Reverse<(Instant, u32)>>,
+    /// Pools that may have actions to drain, each at most once.
+    dirty: SmallVec<[u32; 8]>,
+    /// Pools whose queue is served after the remaining input of their connection was fed.
+    settling: SmallVec<[u32; 8]>,
+    seed: u64,
+}
+
+impl<L: Ledger> PoolSet<L> {
+    /// An empty set. `seed` feeds jitter and the hash of the key table.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            index: HashTable::new(),
+            hasher: FixedState::with_seed(seed),
+            entries: Vec::new(),
+            free: Vec::new(),
+            clusters: Vec::new(),
+            free_clusters: Vec::new(),
+            due: BinaryHeap::new(),
+            dirty: SmallVec::new(),
+            settling: SmallVec::new(),
+            seed,
+        }
+    }
+
+    /// The pool of a key, if there is one.
+    #[inline]
+    #[must_use]
+    pub fn find(&self, key: &Key<'_>) -> Option<PoolId> {
+        self.find_canonical(&CanonicalKey::of(key))
+    }
+
+    /// [`PoolSet::find`] for a key that was written down before.
+    #[inline]
+    #[must_use]
+    pub fn find_canonical(&self, key: &CanonicalKey) -> Option<PoolId> {
+        let hash = self.hash(key);
+        let found = self
+            .index
+            .find(hash, |&index| self.entry_key(index).is_some_and(|other| other == key.as_bytes()));
+        found.map(|&index| PoolId(index))
+    }
+
+    /// A pool by id.
+    #[must_use]
+    pub fn pool(&self, id: PoolId) -> Option<&Pool> {
+        self.entries.get(id.0 as usize)?.as_ref().map(|entry| &entry.pool)
+    }
+
+    /// Every pool, in the order of ids.
+    pub fn pools(&self) -> impl Iterator<Item = (PoolId, &Pool)> {
+        (0u32..).zip(&self.entries).filter_map(|(index, entry)| Some((PoolId(index), &entry.as_ref()?.pool)))
+    }
+
+    /// The ledger of the pool's cluster.
+    #[must_use]
+    pub fn ledger(&self, id: PoolId) -> Option<&L> {
+        let entry = self.entries.get(id.0 as usize)?.as_ref()?;
+        self.clusters.get(entry.cluster as usize)?.as_ref().map(|cluster| &cluster.ledger)
+    }
+
+    /// Whether no pool exists: every connection is gone and nobody waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// When to call [`PoolSet::handle_timeout`].
+    #[must_use]
+    pub fn deadline(&self) -> Deadline<()> {
+        if !self.dirty.is_empty() || !self.settling.is_empty() {
+            return Deadline::Now(());
+        }
+        self.due.peek().map_or(Deadline::Never, |Reverse((at, _))| Deadline::At(*at, ()))
+    }
+
+    /// What a connection reported.
+    #[inline]
+    pub fn handle_report(&mut self, now: Instant, pool: PoolId, conn: ConnId, report: Report) {
+        self.turn(now, pool, |pool, ledger| match report {
+            Report::Connected { limit } => pool.handle_connected(now, ledger, conn, limit),
+            Report::StreamEnded(end) => pool.handle_stream_ended(now, ledger, conn, end),
+            Report::CapacityChanged { limit } => pool.handle_capacity_changed(now, ledger, conn, limit),
+            Report::GoAwayReceived => pool.handle_go_away(now, ledger, conn),
+            Report::ProtocolError => pool.handle_protocol_error(now, ledger, conn),
+            Report::Closed(by) => pool.handle_closed(now, ledger, conn, by),
+        });
+    }
+
+    /// All input that had arrived with the end of a stream was fed: the pool's queue may be served.
+    #[inline]
+    pub fn handle_settled(&mut self, now: Instant, pool: PoolId) {
+        if let Some(place) = self.settling.iter().position(|&index| index == pool.0) {
+            self.settling.swap_remove(place);
+        }
+        self.turn(now, pool, |pool, ledger| pool.handle_settled(now, ledger));
+    }
+
+    /// The deadline was reached: settles what is due and runs every timer up to `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(index) = self.settling.pop() {
+            self.turn(now, PoolId(index), |pool, ledger| pool.handle_settled(now, ledger));
+        }
+        while let Some(&Reverse((at, index))) = self.due.peek() {
+            if at > now {
+                break;
+            }
+            self.due.pop();
+            if let Some(Some(entry)) = self.entries.get_mut(index as usize) {
+                if entry.armed == at {
+                    entry.armed = NEVER;
+                }
+            }
+            self.turn(now, PoolId(index), |pool, ledger| pool.handle_timeout(now, ledger));
+        }
+    }
+
+    /// Another worker freed a seat that is now reserved for a pool of this set.
+    pub fn handle_seats_freed(&mut self, now: Instant) {
+        for cluster in 0..self.clusters.len() {
+            self.pass_on_freed(now, cluster, None);
+        }
+    }
+
+    /// Adds a cluster.
+    pub fn add_cluster(&mut self, config: Arc<PoolConfig>, ledger: L) -> ClusterId {
+        let cluster = Some(Cluster { config, ledger, pools: 0 });
+        let index = if let Some(index) = self.free_clusters.pop() {
+            self.clusters[index as usize] = cluster;
+            index
+        } else {
+            self.clusters.push(cluster);
+            u32::try_from(self.clusters.len() - 1).unwrap_or(u32::MAX)
+        };
+        ClusterId(index)
+    }
+
+    /// Makes a pool for a key that has none.
+    ///
+    /// # Errors
+    /// [`Full`] if `max_connection_pools` has no room (`upstream_cx_pool_overflow`), or if the
+    /// cluster is gone.
+    pub fn add_pool(
+        &mut self,
+        key: &Key<'_>,
+        cluster: ClusterId,
+        priority: Priority,
+    ) -> Result<PoolId, Full> {
+        let key = CanonicalKey::of(key);
+        let Some(Some(owner)) = self.clusters.get_mut(cluster.0 as usize) else { return Err(Full::Cluster) };
+        let index =
+            self.free.last().copied().unwrap_or(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
+        let who = Claimant { pool: PoolId(index), host: HostId(0), priority };
+        let seat = owner.ledger.try_take(Resource::Pools, who)?;
+        owner.pools += 1;
+        let seed = self.seed.wrapping_add(u64::from(index));
+        let pool = Pool::new(owner.config.clone(), who, seed);
+        let hash = self.hash(&key);
+        let entry = Entry { key, cluster: cluster.0, armed: NEVER, pool, dirty: false, seat };
+        if self.free.pop().is_some() {
+            self.entries[index as usize] = Some(entry);
+        } else {
+            self.entries.push(Some(entry));
+        }
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        self.index.insert_unique(hash, index, |&index| {
+            entries[index as usize].as_ref().map_or(0, |entry| hasher.hash_one(entry.key.as_bytes()))
+        });
+        Ok(PoolId(index))
+    }
+
+    /// Asks a pool for a connection.
+    #[inline]
+    pub fn request(&mut self, now: Instant, pool: PoolId, request: Request) -> Option<Answer> {
+        self.turn(now, pool, |pool, ledger| pool.request(now, ledger, request))
+    }
+
+    /// Puts a request back at the head of the queue after a safe failure.
+    pub fn requeue(
+        &mut self,
+        now: Instant,
+        pool: PoolId,
+        request: Request,
+        deadline: Option<Instant>,
+    ) -> Option<Answer> {
+        self.turn(now, pool, |pool, ledger| pool.requeue(now, ledger, request, deadline))
+    }
+
+    /// A stream ended and all input that came with it was fed: [`PoolSet::handle_report`] and
+    /// [`PoolSet::handle_settled`] in one step, for drivers that read before they report.
+    #[inline]
+    pub fn finish(&mut self, now: Instant, pool: PoolId, conn: ConnId, end: crate::report::StreamEnd) {
+        self.turn(now, pool, |pool, ledger| {
+            pool.handle_stream_ended(now, ledger, conn, end);
+            pool.handle_settled(now, ledger);
+        });
+    }
+
+    /// Gives up a queued request.
+    pub fn cancel(&mut self, now: Instant, pool: PoolId, waiter: WaiterId, policy: CancelPolicy) {
+        self.turn(now, pool, |pool, ledger| pool.cancel(now, ledger, waiter, policy));
+    }
+
+    /// Drains one pool.
+    pub fn drain(&mut self, now: Instant, pool: PoolId, mode: DrainMode) {
+        self.turn(now, pool, |pool, ledger| pool.drain(now, ledger, mode));
+    }
+
+    /// Takes one connection out of service: closed now if idle, after its last stream otherwise.
+    pub fn retire(&mut self, now: Instant, pool: PoolId, conn: ConnId) {
+        self.turn(now, pool, |pool, ledger| pool.retire(now, ledger, conn));
+    }
+
+    /// Closes everything at once and fails what waits.
+    pub fn abort(&mut self, now: Instant, pool: PoolId) {
+        self.turn(now, pool, |pool, ledger| pool.abort(now, ledger));
+    }
+
+    /// The next action of any pool. [`Action::Idle`] says that the pool was forgotten.
+    #[inline]
+    pub fn poll_action(&mut self) -> Option<(PoolId, Action)> {
+        while let Some(&index) = self.dirty.last() {
+            let Some(Some(entry)) = self.entries.get_mut(index as usize) else {
+                self.dirty.pop();
+                continue;
+            };
+            if let Some(action) = entry.pool.poll_action() {
+                if action == Action::Idle && entry.pool.is_idle() {
+                    self.dirty.pop();
+                    self.forget(index);
+                }
+                return Some((PoolId(index), action));
+            }
+            self.dirty.pop();
+            entry.dirty = false;
+            if matches!(entry.pool.deadline(), Deadline::Now(_)) {
+                self.settling.push(index);
+            }
+        }
+        None
+    }
+
+    /// One fact or wish to one pool, and what follows for the set.
+    #[inline]
+    fn turn<T>(&mut self, now: Instant, id: PoolId, step: impl FnOnce(&mut Pool, &mut L) -> T) -> Option<T> {
+        let entry = self.entries.get_mut(id.0 as usize)?.as_mut()?;
+        let cluster = self.clusters.get_mut(entry.cluster as usize)?.as_mut()?;
+        let result = step(&mut entry.pool, &mut cluster.ledger);
+        match entry.pool.deadline() {
+            Deadline::Never => {}
+            Deadline::Now(_) => {
+                if !entry.dirty {
+                    entry.dirty = true;
+                    self.dirty.push(id.0);
+                }
+            }
+            Deadline::At(at, _) => {
+                if at < entry.armed {
+                    entry.armed = at;
+                    self.due.push(Reverse((at, id.0)));
+                }
+            }
+        }
+        if let Some(freed) = cluster.ledger.poll_freed() {
+            let cluster = entry.cluster as usize;
+            self.pass_on_freed(now, cluster, Some(freed));
+        }
+        Some(result)
+    }
+
+    /// Tells pools of this set about seats that are reserved for them.
+    #[cold]
+    fn pass_on_freed(&mut self, now: Instant, cluster: usize, first: Option<(PoolId, Resource)>) {
+        let mut freed = first.or_else(|| self.poll_freed(cluster));
+        while let Some((pool, resource)) = freed {
+            self.turn(now, pool, |pool, ledger| pool.handle_slot_freed(now, ledger, resource));
+            freed = self.poll_freed(cluster);
+        }
+    }
+
+    fn poll_freed(&mut self, cluster: usize) -> Option<(PoolId, Resource)> {
+        self.clusters.get_mut(cluster)?.as_mut()?.ledger.poll_freed()
+    }
+
+    /// Removes an idle pool, and its cluster with the last one.
+    fn forget(&mut self, index: u32) {
+        let Some(entry) = self.entries.get_mut(index as usize).and_then(Option::take) else { return };
+        let hash = self.hash(&entry.key);
+        if let Ok(place) = self.index.find_entry(hash, |&other| other == index) {
+            place.remove();
+        }
+        self.free.push(index);
+        let Some(slot) = self.clusters.get_mut(entry.cluster as usize) else { return };
+        if let Some(cluster) = slot {
+            cluster.ledger.give_back(entry.seat);
+            cluster.pools -= 1;
+            if cluster.pools == 0 {
+                *slot = None;
+                self.free_clusters.push(entry.cluster);
+            }
+        }
+    }
+
+    #[inline]
+    fn hash(&self, key: &CanonicalKey) -> u64 {
+        self.hasher.hash_one(key.as_bytes())
+    }
+
+    #[inline]
+    fn entry_key(&self, index: u32) -> Option<&[u8]> {
+        self.entries.get(index as usize)?.as_ref().map(|entry| entry.key.as_bytes())
+    }
+}

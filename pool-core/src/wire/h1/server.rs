@@ -1,0 +1,529 @@
+//! The server role.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+
+use super::body::{Body, BodyStep};
+use super::framing::Version;
+use super::rest::{Rest, Source};
+use super::scan::Scan;
+use super::sending::Sending;
+use super::{
+    BodyKind, BodyLength, EofAt, Error, Input, Limits, Outbox, ResponseHead, SendError, ServerEvent,
+    Violation, encode, head_parse,
+};
+use crate::report::StreamEnd;
+
+/// ```text
+///   +--> Head ---- request head ----> Body ---- all of it ----> Ended ---- response sent --+
+///   |     |                            |                          |                        |
+///   |     +-- FIN: Closed --> Over     +-- response sent first    +-- 101, 2xx to CONNECT  |
+///   |                                  |   (Unfinished) --> Over  |                        |
+///   |                                                             +--> Tunnel --> Over     |
+///   +------------------- Complete ---------------------------------------------------------+--> Over (else)
+///                                  any error: Failed
+/// ```
+#[derive(Debug)]
+enum Receive {
+    /// A head is expected or being read; an empty line in front of it may have been skipped.
+    Head { scan: Scan, skipped: Skipped },
+    /// Content that came with the head is told first.
+    Body { content: Bytes, body: Body },
+    /// The request is complete and being answered.
+    Ended,
+    /// Another protocol, until the end of input.
+    Tunnel,
+    /// No further exchange: everything that comes is discarded.
+    Over,
+    /// An error was told, and is told again.
+    Failed(Error),
+}
+
+/// Empty lines in front of a request line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Skipped {
+    /// None yet.
+    No,
+    /// One; the next is an error.
+    One,
+}
+
+/// What of a request decides on its response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// HEAD: the response has no content.
+    Head,
+    /// CONNECT: success makes a tunnel.
+    Connect,
+    /// An upgrade was offered: 101 makes a tunnel.
+    Upgrade,
+    /// Anything else.
+    Plain,
+}
+
+/// What becomes of the connection after the current exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    /// The next request.
+    Next,
+    /// The client said that it sends no other.
+    ClientCloses,
+    /// We close.
+    WeClose,
+}
+
+/// Whether the client waits for 100 (RFC 9110 10.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Continue {
+    /// It does not, or not any more.
+    NotExpected,
+    /// It does.
+    Expected,
+}
+
+/// One HTTP/1 connection from a client: one exchange at a time, many in sequence.
+#[derive(Debug)]
+pub struct Server {
+    limits: Limits,
+    receive: Receive,
+    sending: Sending,
+    asked: Asked,
+    version: Version,
+    after: After,
+    expect: Continue,
+    rest: Rest,
+}
+
+impl Server {
+    /// A connection that has just been accepted.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            receive: Receive::Head { scan: Scan::default(), skipped: Skipped::No },
+            sending: Sending::Nothing,
+            asked: Asked::Plain,
+            version: Version::Http11,
+            after: After::Next,
+            expect: Continue::NotExpected,
+            rest: Rest::default(),
+        }
+    }
+
+    /// Whether no exchange is in progress and nothing of a next request has arrived.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        match self.receive {
+            Receive::Head { .. } => self.rest.is_empty(),
+            Receive::Over | Receive::Failed(_) => true,
+            Receive::Body { .. } | Receive::Ended | Receive::Tunnel => false,
+        }
+    }
+
+    /// Whether the connection may serve another request after the current one.
+    #[must_use]
+    pub fn keeps_alive(&self) -> bool {
+        match self.receive {
+            Receive::Head { .. } | Receive::Body { .. } | Receive::Ended => self.after == After::Next,
+            Receive::Tunnel | Receive::Over | Receive::Failed(_) => false,
+        }
+    }
+
+    /// Whether reading makes sense now: false while a complete request is being answered and the
+    /// client has already sent more, and after the last exchange.
+    #[must_use]
+    pub fn wants_input(&self) -> bool {
+        match self.receive {
+            Receive::Head { .. } | Receive::Body { .. } | Receive::Tunnel => !self.rest.ends(),
+            Receive::Ended => self.rest.is_empty() && !self.rest.ends(),
+            Receive::Over | Receive::Failed(_) => false,
+        }
+    }
+
+    /// Whether the client waits for 100 before it sends the content (RFC 9110 10.1.1): it said so,
+    /// and neither an answer went out nor did content arrive.
+    #[must_use]
+    pub fn expects_continue(&self) -> bool {
+        self.expect == Continue::Expected
+    }
+
+    /// Whether the response being sent still takes content.
+    #[must_use]
+    pub fn wants_data(&self) -> bool {
+        self.sending.wants_data()
+    }
+
+    /// Whether the connection carries another protocol now (101, success of CONNECT).
+    #[must_use]
+    pub fn is_tunnel(&self) -> bool {
+        matches!(self.receive, Receive::Tunnel)
+    }
+
+    /// Bytes kept of what was read and could not be used yet.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// Bytes of memory held for input; 0 while idle.
+    #[must_use]
+    pub fn buffer_capacity(&self) -> usize {
+        self.rest.capacity()
+    }
+
+    /// No further request after the current one: its response, if its head has not been sent, will
+    /// say `Connection: close`.
+    pub fn close_after(&mut self) {
+        if self.after == After::Next {
+            self.after = After::WeClose;
+        }
+    }
+
+    /// Writes an interim response (1xx, not 101). Left out, without error, towards an HTTP/1.0 client
+    /// (RFC 9110 15.2).
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing was written.
+    pub fn send_informational(
+        &mut self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        out: &mut Outbox,
+    ) -> Result<(), SendError> {
+        self.check_unanswered()?;
+        if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(SendError::Status);
+        }
+        if self.version == Version::Http10 {
+            return Ok(());
+        }
+        out.write_with(|into| {
+            encode::status_line(into, status);
+            let said = encode::fields(into, headers)?;
+            if said.resolve(BodyLength::None)? != BodyLength::None || said.chunked {
+                return Err(SendError::BodyNotAllowed);
+            }
+            into.extend_from_slice(b"\r\n");
+            Ok(())
+        })?;
+        if status == StatusCode::CONTINUE {
+            self.expect = Continue::NotExpected;
+        }
+        Ok(())
+    }
+
+    /// Writes the head of the final response, or 101.
+    ///
+    /// Framing is written here: a `Content-Length` of the caller must agree with `body`, and gives
+    /// the length if that is [`BodyLength::Unknown`]. A response without content by its nature (HEAD,
+    /// 204, 304) is complete with its head; for HEAD and 304 the length says what GET would give.
+    /// `Connection` gets `close` where the connection will not live on, and `keep-alive` towards an
+    /// HTTP/1.0 client where it will. `Date` is for the caller to set.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing was written.
+    pub fn send_response(
+        &mut self,
+        head: ResponseHead<'_>,
+        body: BodyLength,
+        out: &mut Outbox,
+    ) -> Result<(), SendError> {
+        self.check_unanswered()?;
+        let status = head.status;
+        let switches = match self.asked {
+            _ if status == StatusCode::SWITCHING_PROTOCOLS => {
+                if self.asked != Asked::Upgrade || !matches!(self.receive, Receive::Ended) {
+                    return Err(SendError::Status);
+                }
+                true
+            }
+            _ if status.is_informational() => return Err(SendError::Status),
+            Asked::Connect => status.is_success(),
+            Asked::Head | Asked::Upgrade | Asked::Plain => false,
+        };
+        let mut sending = Sending::Ended;
+        let mut after = self.after;
+        out.write_with(|into| {
+            encode::status_line(into, status);
+            let said = encode::fields(into, head.headers)?;
+            if said.close && after == After::Next {
+                after = After::WeClose;
+            }
+            if switches {
+                if said.resolve(body)? != BodyLength::None || said.length.is_some() || said.chunked {
+                    return Err(SendError::BodyNotAllowed);
+                }
+                if status == StatusCode::SWITCHING_PROTOCOLS {
+                    encode::field(into, b"connection", b"upgrade");
+                }
+                sending = Sending::Raw;
+            } else {
+                sending = self.frame(into, status, said, body)?;
+                after = self.reconsider(after, sending);
+                self.write_connection(into, after, said.upgrade);
+            }
+            into.extend_from_slice(b"\r\n");
+            Ok(())
+        })?;
+        self.after = after;
+        self.sending = sending;
+        self.expect = Continue::NotExpected;
+        if switches {
+            self.receive = Receive::Tunnel;
+        }
+        Ok(())
+    }
+
+    /// After an error of [`poll_event`](Self::poll_event): writes [`Error::status`] as a response without
+    /// content that says `Connection: close`. Nothing if the error has no status or a response to the
+    /// bad request has begun. The driver closes when that is written.
+    pub fn send_refusal(&mut self, out: &mut Outbox) {
+        let Receive::Failed(error) = self.receive else { return };
+        if let (Some(status), Sending::Nothing) = (error.status(), self.sending) {
+            out.push_slice(b"HTTP/1.1 ");
+            out.push_slice(status.as_str().as_bytes());
+            out.push_slice(b" ");
+            out.push_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+            out.push_slice(b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+            self.sending = Sending::Ended;
+        }
+    }
+
+    /// Writes content of the response; in a tunnel, raw bytes.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing was written.
+    pub fn send_data(&mut self, data: Bytes, out: &mut Outbox) -> Result<(), SendError> {
+        self.sending.data(data, out)
+    }
+
+    /// Ends the response. One that is complete (no content, or all of its declared length sent) may
+    /// be ended again. In a tunnel: no more bytes will be sent.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing was written.
+    pub fn end_response(&mut self, trailers: Option<&HeaderMap>, out: &mut Outbox) -> Result<(), SendError> {
+        self.sending.end(trailers, out)
+    }
+
+    /// Keeps what is left of `input`, for a driver that stops polling before `None` because nobody
+    /// reads the body. The next [`poll_event`](Self::poll_event) goes on from there.
+    pub fn keep(&mut self, input: &mut Input<'_>) {
+        self.rest.keep(input, usize::MAX);
+    }
+
+    /// Hands over the bytes that were read beyond the head that made this a tunnel, for a driver that
+    /// goes on without this connection.
+    pub fn take_rest(&mut self, input: &mut Input<'_>) -> Bytes {
+        self.rest.take_all(input)
+    }
+
+    /// The next event of `input`. `None` when all of it has been taken, or when the connection waits
+    /// for the response to be sent: then up to `max_pipelined_bytes` of a next request are kept, and
+    /// what exceeds them stays in `input`.
+    ///
+    /// # Errors
+    /// [`Error`], the same one from now on.
+    pub fn poll_event(&mut self, input: &mut Input<'_>) -> Result<Option<ServerEvent>, Error> {
+        let result = self.next_event(input);
+        if let Err(error) = result {
+            self.receive = Receive::Failed(error);
+            self.rest = Rest::default();
+        }
+        result
+    }
+
+    fn next_event(&mut self, input: &mut Input<'_>) -> Result<Option<ServerEvent>, Error> {
+        match &mut self.receive {
+            Receive::Failed(error) => Err(*error),
+            Receive::Over => {
+                input.take(usize::MAX);
+                self.rest = Rest::default();
+                Ok(None)
+            }
+            Receive::Head { .. } => self.head_event(input),
+            Receive::Body { content, body } => {
+                if !content.is_empty() {
+                    self.expect = Continue::NotExpected;
+                    return Ok(Some(ServerEvent::Data(core::mem::take(content))));
+                }
+                let mut source = Source::new(&mut self.rest, input);
+                Ok(match body.step(&mut source, &self.limits)? {
+                    BodyStep::Data(data) => {
+                        self.expect = Continue::NotExpected;
+                        Some(ServerEvent::Data(data))
+                    }
+                    BodyStep::Trailers(trailers) => Some(ServerEvent::Trailers(trailers)),
+                    BodyStep::End => {
+                        self.receive = Receive::Ended;
+                        Some(ServerEvent::RequestEnd)
+                    }
+                    BodyStep::Starved if self.sending.is_complete() => {
+                        self.receive = Receive::Over;
+                        Some(ServerEvent::End(StreamEnd::RequestUnfinished))
+                    }
+                    BodyStep::Starved => None,
+                })
+            }
+            Receive::Ended => {
+                if self.sending.is_complete() {
+                    return Ok(Some(ServerEvent::End(self.end_exchange())));
+                }
+                let room = self.limits.max_pipelined_bytes.saturating_sub(self.rest.len());
+                self.rest.keep(input, room);
+                Ok(None)
+            }
+            Receive::Tunnel => {
+                let data = self.rest.take_all(input);
+                if !data.is_empty() {
+                    return Ok(Some(ServerEvent::Data(data)));
+                }
+                if self.rest.ends() {
+                    self.receive = Receive::Over;
+                    return Ok(Some(ServerEvent::End(StreamEnd::Final)));
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    fn head_event(&mut self, input: &mut Input<'_>) -> Result<Option<ServerEvent>, Error> {
+        let Receive::Head { scan, skipped } = &mut self.receive else { return Ok(None) };
+        let mut source = Source::new(&mut self.rest, input);
+        // RFC 9112 2.2: one empty line in front of a request line is ignored, as old clients send it
+        // behind a body.
+        if *skipped == Skipped::No && scan.is_fresh() && source.bytes().starts_with(b"\r\n") {
+            source.consume(2);
+            *skipped = Skipped::One;
+        }
+        if source.bytes().is_empty() {
+            if source.ends() {
+                self.receive = Receive::Over;
+                return Ok(Some(ServerEvent::Closed));
+            }
+            return Ok(None);
+        }
+        let limits = &self.limits;
+        let head = head_parse::read(&mut source, scan, limits, Violation::RequestLine, |bytes| {
+            head_parse::request(bytes, limits)
+        })?;
+        let Some(head) = head else {
+            return if source.ends() { Err(Error::Eof(EofAt::Head)) } else { Ok(None) };
+        };
+        self.version = head.version;
+        self.asked = match *head.message.method() {
+            Method::HEAD => Asked::Head,
+            Method::CONNECT => Asked::Connect,
+            _ if head.facts.upgrade && head.facts.upgrade_option && head.version == Version::Http11 => {
+                Asked::Upgrade
+            }
+            _ => Asked::Plain,
+        };
+        if !head.keeps_alive {
+            self.after = After::ClientCloses;
+        }
+        let waits = head.facts.expect_continue
+            && head.version == Version::Http11
+            && head.kind != BodyKind::Empty
+            && head.content.is_empty();
+        self.expect = if waits { Continue::Expected } else { Continue::NotExpected };
+        self.sending = Sending::Nothing;
+        let body = Body::new(head.kind, head.content.len());
+        self.receive = Receive::Body { content: head.content, body };
+        Ok(Some(ServerEvent::Head(head.message, head.kind)))
+    }
+
+    /// A response may begin only where a request has, and once.
+    fn check_unanswered(&self) -> Result<(), SendError> {
+        match self.receive {
+            Receive::Body { .. } | Receive::Ended => {}
+            Receive::Head { .. } | Receive::Tunnel => return Err(SendError::NoMessage),
+            Receive::Over | Receive::Failed(_) => return Err(SendError::NotReusable),
+        }
+        if self.sending == Sending::Nothing { Ok(()) } else { Err(SendError::Busy) }
+    }
+
+    /// Writes the framing fields of a response (RFC 9112 6.1, 6.2; RFC 9110 8.6).
+    fn frame(
+        &self,
+        into: &mut Vec<u8>,
+        status: StatusCode,
+        said: encode::Said,
+        body: BodyLength,
+    ) -> Result<Sending, SendError> {
+        if status == StatusCode::NO_CONTENT {
+            return match (said.length, body) {
+                (None | Some(0), BodyLength::None | BodyLength::Known(0) | BodyLength::Unknown) => {
+                    Ok(Sending::Bodyless)
+                }
+                (Some(_), _) | (_, BodyLength::Known(_)) => Err(SendError::BodyNotAllowed),
+            };
+        }
+        if self.asked == Asked::Head || status == StatusCode::NOT_MODIFIED {
+            let length = match (said.length, body) {
+                (Some(said), BodyLength::Known(known)) if said != known => {
+                    return Err(SendError::ContentLength);
+                }
+                (Some(said), _) => Some(said),
+                (None, BodyLength::Known(known)) => Some(known),
+                (None, BodyLength::None | BodyLength::Unknown) => None,
+            };
+            if let Some(length) = length {
+                encode::length(into, length);
+            }
+            return Ok(Sending::Bodyless);
+        }
+        Ok(match (said.resolve(body)?, self.version) {
+            (BodyLength::None | BodyLength::Known(0), _) => {
+                encode::length(into, 0);
+                Sending::Ended
+            }
+            (BodyLength::Known(length), _) => {
+                encode::length(into, length);
+                Sending::Length(length)
+            }
+            (BodyLength::Unknown, Version::Http11) => {
+                encode::field(into, b"transfer-encoding", b"chunked");
+                Sending::Chunked
+            }
+            // RFC 9112 6.1: never a transfer coding towards HTTP/1.0.
+            (BodyLength::Unknown, Version::Http10) => Sending::UntilClose,
+        })
+    }
+
+    /// What the response's head makes of the connection's future.
+    fn reconsider(&self, after: After, sending: Sending) -> After {
+        let ends_here = sending == Sending::UntilClose
+            // The client may or may not send the content now: nobody can tell where it would end.
+            || self.expect == Continue::Expected
+            // Refused CONNECT: what follows may be the tunnel's bytes, sent in good hope.
+            || self.asked == Asked::Connect;
+        if ends_here && after == After::Next { After::WeClose } else { after }
+    }
+
+    fn write_connection(&self, into: &mut Vec<u8>, after: After, upgrade: bool) {
+        match (after, self.version) {
+            (After::Next, Version::Http11) => {}
+            (After::Next, Version::Http10) => encode::field(into, b"connection", b"keep-alive"),
+            (After::ClientCloses | After::WeClose, _) => encode::field(into, b"connection", b"close"),
+        }
+        if upgrade {
+            encode::field(into, b"connection", b"upgrade");
+        }
+    }
+
+    fn end_exchange(&mut self) -> StreamEnd {
+        let end = match self.after {
+            After::Next => StreamEnd::Complete,
+            After::ClientCloses => StreamEnd::CloseNotified,
+            After::WeClose => StreamEnd::Final,
+        };
+        self.sending = Sending::Nothing;
+        self.receive = if end == StreamEnd::Complete {
+            Receive::Head { scan: Scan::default(), skipped: Skipped::No }
+        } else {
+            Receive::Over
+        };
+        end
+    }
+}

@@ -1,0 +1,111 @@
+//! Responses, read by a client.
+
+use pool_core::wire::h1::{EofAt, Violation};
+
+use crate::Verdict::{Accept, Cut, Refuse};
+use crate::transcript::Role::{Connect, Get, Head, Idle, Upgrade};
+use crate::{Case, row};
+
+pub(crate) const CASES: &[Case] = &[
+    row(Get, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", Accept(1), "RFC 9112 2.1", "the simplest response"),
+    // 4 Status line.
+    row(Get, b"HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", Accept(1), "RFC 9112 4", "empty reason"),
+    row(Get, b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", Accept(1), "RFC 9112 4", "no space behind the status: harmless, and servers do it"),
+    row(Get, b"HTTP/1.1 200 \xe9t\xe9\r\nContent-Length: 0\r\n\r\n", Accept(1), "RFC 9112 4", "obs-text in a reason"),
+    row(Get, b"HTTP/1.1 299 ?\r\nContent-Length: 0\r\n\r\n", Accept(1), "RFC 9110 15", "status unknown to us"),
+    row(Get, b"HTTP/1.1 20 OK\r\n\r\n", Refuse(Violation::StatusLine), "RFC 9112 4", "two digits"),
+    row(Get, b"HTTP/1.1 2000 OK\r\n\r\n", Refuse(Violation::StatusLine), "RFC 9112 4", "four digits"),
+    row(Get, b"HTTP/1.1 099 OK\r\n\r\n", Refuse(Violation::StatusLine), "RFC 9110 15", "status below 100"),
+    row(Get, b"HTTP/1.1  200 OK\r\n\r\n", Refuse(Violation::StatusLine), "RFC 9112 4", "two spaces"),
+    row(Get, b"HTTP/1.1\t200 OK\r\n\r\n", Refuse(Violation::Version), "RFC 9112 4", "tab behind the version"),
+    row(Get, b"HTTP/2.0 200 OK\r\n\r\n", Refuse(Violation::Version), "RFC 9112 2.3", "another major version"),
+    row(Get, b"HTTP/1.01 200 OK\r\n\r\n", Refuse(Violation::Version), "RFC 9112 2.3", "two digits of minor version"),
+    row(Get, b"ICY 200 OK\r\n\r\n", Refuse(Violation::Version), "RFC 9112 4", "another protocol"),
+    row(Get, b"\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", Refuse(Violation::StatusLine), "RFC 9112 2.2", "empty line in front: allowed before requests only"),
+    row(Get, b"HTTP/1.1 200 OK\nContent-Length: 0\n\n", Refuse(Violation::BareLf), "RFC 9112 2.2", "LF as line end"),
+    row(Get, b"HTTP/1.1 200 OK\r\nContent-Length: 0\n\r\n", Refuse(Violation::BareLf), "RFC 9112 2.2", "LF behind one field"),
+    row(Get, b"HTTP/1.1 200 OK\rContent-Length: 0\r\n\r\n", Refuse(Violation::BareCr), "RFC 9112 2.2", "CR alone behind the status line"),
+    row(Get, b"HTTP/1.1 200 OK\r\n Content-Length: 0\r\n\r\n", Refuse(Violation::Fold), "RFC 9112 2.2", "whitespace before the first field"),
+    // 5 Fields.
+    row(Get, b"HTTP/1.1 200 OK\r\nX: 1\r\n 2\r\nContent-Length: 0\r\n\r\n", Refuse(Violation::Fold), "RFC 9112 5.2", "fold; a user agent may repair it, we share connections"),
+    row(Get, b"HTTP/1.1 200 OK\r\nContent-Length : 0\r\n\r\n", Refuse(Violation::FieldName), "RFC 9112 5.1", "space before the colon"),
+    row(Get, b"HTTP/1.1 200 OK\r\nX: \x00\r\n\r\n", Refuse(Violation::ControlByte), "RFC 9110 5.5", "NUL in a value"),
+    row(Get, b"HTTP/1.1 200 OK\r\nX\r\n\r\n", Refuse(Violation::FieldName), "RFC 9112 5", "line without colon"),
+    // 6 Framing.
+    row(Get, b"HTTP/1.1 200 OK\r\n\r\nuntil the end", Accept(1), "RFC 9112 6.3", "content until the connection closes"),
+    row(Get, b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", Accept(1), "RFC 9112 6.3", "all of it is content"),
+    row(Get, b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", Cut(EofAt::Body), "RFC 9112 8", "cut short"),
+    row(
+        Get,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        Refuse(Violation::LengthAndCoding),
+        "RFC 9112 6.3",
+        "both framings: response splitting",
+    ),
+    row(
+        Get,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+        Refuse(Violation::ContentLengths),
+        "RFC 9112 6.3",
+        "two lengths: the connection must be closed and the response discarded",
+    ),
+    row(Get, b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok", Refuse(Violation::ContentLengths), "RFC 9112 6.3", "list of lengths"),
+    row(Get, b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nok", Refuse(Violation::ContentLength), "RFC 9112 6.3", "invalid length"),
+    row(Get, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", Refuse(Violation::UnknownCoding), "RFC 9110 10.1.4", "a coding that no TE allowed"),
+    row(Get, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nx", Refuse(Violation::UnknownCoding), "RFC 9112 6.3", "until the end, but coded"),
+    row(Get, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, identity\r\n\r\nx", Refuse(Violation::TransferEncoding), "RFC 9112 6.1", "chunked is not final"),
+    row(Get, b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", Refuse(Violation::CodingInHttp10), "RFC 9112 6.1", "a coding in HTTP/1.0"),
+    row(Head, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", Accept(1), "RFC 9112 6.3", "HEAD: no content whatever the length"),
+    row(Head, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", Accept(1), "RFC 9112 6.3", "HEAD: no content whatever the coding"),
+    row(Head, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", Refuse(Violation::Unsolicited), "RFC 9112 6.3", "content behind an answer to HEAD"),
+    row(Head, b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", Refuse(Violation::ContentLengths), "RFC 9112 6.3", "two lengths, although neither counts"),
+    row(Get, b"HTTP/1.1 204 No Content\r\n\r\n", Accept(1), "RFC 9112 6.3", "204 has no content"),
+    row(Get, b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", Accept(1), "RFC 9112 6.3", "304 has no content whatever its length"),
+    row(Get, b"HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n", Accept(1), "RFC 9112 6.3", "304 has no content whatever its coding"),
+    row(Get, b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nok", Refuse(Violation::Unsolicited), "RFC 9112 6.3", "content behind a 204"),
+    // 9 Persistence.
+    row(Get, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", Refuse(Violation::Unsolicited), "RFC 9112 9.2", "a response that nobody asked for"),
+    row(Get, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n\r\n", Refuse(Violation::Unsolicited), "RFC 9112 9.2", "even an empty line"),
+    row(Get, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\nmore", Accept(1), "RFC 9112 9.6", "nothing is read behind a response that closes"),
+    row(Get, b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", Accept(1), "RFC 9112 9.3", "HTTP/1.0 closes"),
+    row(
+        Get,
+        b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 0\r\n\r\nx",
+        Refuse(Violation::Unsolicited),
+        "RFC 9112 9.3",
+        "HTTP/1.0 with keep-alive lives on, and is idle",
+    ),
+    row(Idle, b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n", Accept(0), "RFC 9110 15.5.9", "408 on an idle connection is a close"),
+    row(Idle, b"HTTP/1.0 408 x", Accept(0), "RFC 9110 15.5.9", "408 of HTTP/1.0"),
+    row(Idle, b"HTTP/1.1 40", Refuse(Violation::Unsolicited), "RFC 9112 9.2", "closed before it became a 408"),
+    row(Idle, b"HTTP/1.1 400 Bad Request\r\n\r\n", Refuse(Violation::Unsolicited), "RFC 9112 9.2", "another status on an idle connection"),
+    row(Idle, b"x", Refuse(Violation::Unsolicited), "RFC 9112 9.2", "any byte on an idle connection"),
+    row(Idle, b"", Accept(0), "RFC 9112 9.5", "closed while idle"),
+    row(Get, b"", Cut(EofAt::BeforeResponse), "RFC 9112 9.3.1", "closed before any byte of the response"),
+    row(Get, b"H", Cut(EofAt::Head), "RFC 9112 8", "closed within the status line"),
+    // Interim responses.
+    row(
+        Get,
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        Accept(1),
+        "RFC 9110 15.2",
+        "interim responses before the final one",
+    ),
+    row(Get, b"HTTP/1.1 100 Continue\r\n\r\n", Cut(EofAt::Head), "RFC 9110 15.2", "an interim response is not the answer"),
+    row(
+        Get,
+        b"HTTP/1.1 102 Processing\r\nContent-Length: 2\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        Accept(1),
+        "RFC 9112 6.3",
+        "an interim response has no content whatever its length",
+    ),
+    // Hand-over.
+    row(Upgrade, b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: p\r\n\r\nraw", Accept(1), "RFC 9110 7.8", "switched; then raw bytes"),
+    row(Upgrade, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: p\r\n\r\n", Refuse(Violation::UnexpectedSwitch), "RFC 9110 7.8", "101 without the option"),
+    row(Upgrade, b"HTTP/1.0 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: p\r\n\r\n", Refuse(Violation::UnexpectedSwitch), "RFC 9110 7.8", "101 from HTTP/1.0"),
+    row(Upgrade, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", Accept(1), "RFC 9110 7.8", "the server declined"),
+    row(Get, b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: p\r\n\r\n", Refuse(Violation::UnexpectedSwitch), "RFC 9110 7.8", "nobody offered an upgrade"),
+    row(Connect, b"HTTP/1.1 200 OK\r\n\r\nraw", Accept(1), "RFC 9110 9.3.6", "tunnel"),
+    row(Connect, b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\nraw", Accept(1), "RFC 9110 9.3.6", "length and coding of a tunnel are ignored"),
+    row(Connect, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno", Accept(1), "RFC 9110 9.3.6", "CONNECT refused: a response like any"),
+];

@@ -1,0 +1,92 @@
+//! Sockets and names.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use async_io::Async;
+use async_std::task::JoinHandle;
+use futures_io::{AsyncRead, AsyncWrite};
+use pool_core::runtime::{Connect, Io, Resolve, Target};
+
+/// Opens TCP connections to resolved addresses, with `TCP_NODELAY`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tcp;
+
+/// A TCP connection attempt.
+pub struct TcpConnect(Pin<Box<dyn Future<Output = io::Result<Async<TcpStream>>> + Send>>);
+
+impl Connect for Tcp {
+    type Io = Stream<Async<TcpStream>>;
+    type Future = TcpConnect;
+
+    fn connect(&self, to: &Target) -> TcpConnect {
+        let address = to.socket_address();
+        TcpConnect(Box::pin(async move {
+            let stream = Async::<TcpStream>::connect(address?).await?;
+            stream.get_ref().set_nodelay(true)?;
+            Ok(stream)
+        }))
+    }
+}
+
+impl Future for TcpConnect {
+    type Output = io::Result<Stream<Async<TcpStream>>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx).map_ok(Stream)
+    }
+}
+
+/// Any `futures-io` byte stream as the core's.
+#[derive(Debug)]
+pub struct Stream<T>(pub T);
+
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Io for Stream<T> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_read(cx, into)
+    }
+
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match bufs {
+            [one] => Pin::new(&mut self.0).poll_write(cx, one),
+            several => Pin::new(&mut self.0).poll_write_vectored(cx, several),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_close(cx)
+    }
+}
+
+/// Names resolved by the operating system (`getaddrinfo`), off the event loop.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Names;
+
+/// A name look-up in progress.
+pub struct Lookup(JoinHandle<io::Result<Vec<SocketAddr>>>);
+
+impl Resolve for Names {
+    type Future = Lookup;
+
+    fn resolve(&self, host: &str, port: u16) -> Lookup {
+        let host = host.to_owned();
+        Lookup(async_std::task::spawn_blocking(move || {
+            (host.as_str(), port).to_socket_addrs().map(Iterator::collect)
+        }))
+    }
+}
+
+impl Future for Lookup {
+    type Output = io::Result<Vec<SocketAddr>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}

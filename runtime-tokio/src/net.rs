@@ -1,0 +1,97 @@
+//! Sockets and names.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pool_core::runtime::{Connect, Io, Resolve, Target};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+
+/// Opens TCP connections to resolved addresses, with `TCP_NODELAY`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tcp;
+
+/// A TCP connection attempt.
+pub struct TcpConnect(Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>);
+
+impl Connect for Tcp {
+    type Io = Stream<TcpStream>;
+    type Future = TcpConnect;
+
+    fn connect(&self, to: &Target) -> TcpConnect {
+        let address = to.socket_address();
+        TcpConnect(Box::pin(async move {
+            let stream = TcpStream::connect(address?).await?;
+            stream.set_nodelay(true)?;
+            Ok(stream)
+        }))
+    }
+}
+
+impl Future for TcpConnect {
+    type Output = io::Result<Stream<TcpStream>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx).map_ok(Stream)
+    }
+}
+
+/// Any tokio byte stream as the core's.
+#[derive(Debug)]
+pub struct Stream<T>(pub T);
+
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Io for Stream<T> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(into);
+        ready!(Pin::new(&mut self.0).poll_read(cx, &mut buffer))?;
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match bufs {
+            [one] => Pin::new(&mut self.0).poll_write(cx, one),
+            several => Pin::new(&mut self.0).poll_write_vectored(cx, several),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// Names resolved by the operating system (`getaddrinfo`), off the event loop.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Names;
+
+/// A name look-up in progress.
+pub struct Lookup(JoinHandle<io::Result<Vec<SocketAddr>>>);
+
+impl Resolve for Names {
+    type Future = Lookup;
+
+    fn resolve(&self, host: &str, port: u16) -> Lookup {
+        let host = host.to_owned();
+        Lookup(tokio::task::spawn_blocking(move || {
+            use std::net::ToSocketAddrs;
+            (host.as_str(), port).to_socket_addrs().map(Iterator::collect)
+        }))
+    }
+}
+
+impl Future for Lookup {
+    type Output = io::Result<Vec<SocketAddr>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0)
+            .poll(cx)
+            .map(|joined| joined.unwrap_or_else(|error| Err(io::Error::other(error))))
+    }
+}

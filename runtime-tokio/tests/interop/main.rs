@@ -1,0 +1,167 @@
+//! Real servers: nginx and node on loopback, killed, reloaded and restarted at random while requests
+//! run. What holds: no request with a safe verdict and a replayable body fails while the server can
+//! be reached within its retries, and no unsafe one is sent twice.
+//!
+//! A server that is not installed skips its tests aloud; with `POOL_REQUIRE_INTEROP` set it fails
+//! them.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the harness is the world outside: it reads a clock, sleeps and starts a thread"
+)]
+
+mod chaos;
+mod load;
+mod raw;
+mod servers;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use pool_core::error::Verdict;
+
+use chaos::{Account, Chaos, Disturbance, Menu};
+use load::{Caller, Failed, Failure, Kind, Log, Plan, Tally, arrivals, breaches, run};
+use raw::Raw;
+use servers::Server;
+
+/// All three kinds, mostly small.
+const MIX: &[Kind] = &[Kind::Small, Kind::Small, Kind::Post, Kind::Small, Kind::Large];
+
+const NGINX_MENU: Menu = Menu {
+    ways: &[Disturbance::Reload, Disturbance::KillWorker, Disturbance::Restart],
+    pause: (Duration::from_millis(5), Duration::from_millis(105)),
+};
+
+/// node needs longer than nginx to come back, so it is disturbed less often.
+const NODE_MENU: Menu =
+    Menu { ways: &[Disturbance::Restart], pause: (Duration::from_millis(50), Duration::from_millis(450)) };
+
+/// How late two busy cores may tell the outcome of an attempt.
+const SLACK: Duration = Duration::from_millis(250);
+
+/// One load at a time: two would disturb each other's clocks, not each other's servers.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().build().expect("a runtime").block_on(future)
+}
+
+/// A load without disturbance: nothing fails. Returns the server for its logs. `caller` is called inside
+/// the runtime, because a client may spawn a task when it is made.
+fn in_peace<C: Caller>(
+    caller: impl FnOnce() -> C,
+    server: Server,
+    requests: usize,
+    concurrency: usize,
+) -> Server {
+    let plan = Plan { server: server.addr(), requests, concurrency, mix: MIX };
+    let tally = block_on(async { run(caller(), plan).await });
+    assert!(tally.failed.is_empty() && tally.wrong.is_empty(), "{:?} {:?}", tally.failed, tally.wrong);
+    server
+}
+
+/// A load on a server that is disturbed at random: the promise of this file holds.
+fn in_chaos<C: Caller>(
+    caller: impl FnOnce() -> C,
+    server: Server,
+    (menu, log): (Menu, Log),
+    requests: usize,
+    concurrency: usize,
+) {
+    let plan = Plan { server: server.addr(), requests, concurrency, mix: MIX };
+    let began = Instant::now();
+    let chaos = Chaos::start(server, menu, requests as u64 ^ concurrency as u64);
+    let tally = block_on(async { run(caller(), plan).await });
+    let took = began.elapsed();
+    let (server, account) = chaos.stop();
+    let unsafe_failures =
+        tally.failed.iter().filter(|f| !f.failure.verdict.is_safe(f.kind != Kind::Post)).count();
+    eprintln!(
+        "{requests} requests at {concurrency} in {took:?}: {} answered, {} failed ({unsafe_failures} not safe to repeat), \
+         {} disturbances, {} outages",
+        tally.answered.len(),
+        tally.failed.len(),
+        account.disturbances.len(),
+        account.outages.len(),
+    );
+    let found = breaches(&tally, &account, &arrivals(&server.ids()), log, SLACK);
+    assert!(found.is_empty(), "{} breaches, the first: {:#?}", found.len(), &found[..found.len().min(10)]);
+    // Not vacuous: something was disturbed, and most requests got through all the same.
+    assert!(!account.disturbances.is_empty());
+    assert!(
+        tally.answered.len() * 10 >= requests * 8,
+        "only {} of {requests} answered",
+        tally.answered.len()
+    );
+}
+
+#[test]
+fn harness_raw_client_against_nginx_and_node_in_peace() {
+    let _turn = turn();
+    if let Some(server) = Server::nginx() {
+        let server = in_peace(|| Raw, server, 500, 16);
+        assert_eq!(arrivals(&server.ids()).len(), 100);
+        assert_eq!(server.connections(), 500, "one connection per request, and the log counts them");
+    }
+    if let Some(server) = Server::node() {
+        let server = in_peace(|| Raw, server, 500, 16);
+        assert_eq!(arrivals(&server.ids()).len(), 100);
+    }
+}
+
+#[test]
+fn harness_raw_client_against_nginx_in_chaos() {
+    let _turn = turn();
+    if let Some(server) = Server::nginx() {
+        in_chaos(|| Raw, server, (NGINX_MENU, Log::AfterAnswering), 4000, 32);
+    }
+}
+
+#[test]
+fn harness_raw_client_against_node_in_chaos() {
+    let _turn = turn();
+    if let Some(server) = Server::node() {
+        in_chaos(|| Raw, server, (NODE_MENU, Log::BeforeActing), 4000, 32);
+    }
+}
+
+#[test]
+fn the_judgement_finds_each_kind_of_breach() {
+    let now = Instant::now();
+    let later = |millis| now + Duration::from_millis(millis);
+    let account =
+        Account { disturbances: vec![Disturbance::Restart], outages: vec![(later(100), later(200))] };
+    let failed = |id, kind, verdict, ended| Failed {
+        id,
+        kind,
+        failure: Failure { verdict, what: String::new() },
+        ended,
+    };
+    let judge = |failed: Vec<Failed>, ids: &[&str], answered: Vec<(usize, Kind)>| {
+        let tally = Tally { answered, failed, wrong: Vec::new() };
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        breaches(&tally, &account, &arrivals(&ids), Log::BeforeActing, Duration::from_millis(10)).len()
+    };
+    use Kind::{Post, Small};
+    use Verdict::{NeverSent, NoResponseByte, Unknown};
+    // Safe failures: excused in an outage only.
+    assert_eq!(judge(vec![failed(1, Small, NeverSent, later(150))], &[], vec![]), 0);
+    assert_eq!(judge(vec![failed(1, Small, NeverSent, later(205))], &[], vec![]), 0);
+    assert_eq!(judge(vec![failed(1, Small, NeverSent, later(99))], &[], vec![]), 1);
+    assert_eq!(judge(vec![failed(1, Post, NeverSent, later(211))], &[], vec![]), 1);
+    assert_eq!(judge(vec![failed(1, Small, NoResponseByte, later(50))], &[], vec![]), 1);
+    // Unsafe failures: allowed, and once is not twice.
+    assert_eq!(judge(vec![failed(1, Post, NoResponseByte, later(50))], &["1"], vec![]), 0);
+    assert_eq!(judge(vec![failed(1, Small, Unknown, later(50))], &[], vec![]), 0);
+    assert_eq!(judge(vec![failed(1, Post, Unknown, later(50))], &["1", "1"], vec![]), 1);
+    // Never sent, and yet it arrived.
+    assert_eq!(judge(vec![failed(1, Post, NeverSent, later(150))], &["1"], vec![]), 1);
+    // Answered once, twice, never arrived.
+    assert_eq!(judge(vec![], &["7"], vec![(7, Post)]), 0);
+    assert_eq!(judge(vec![], &["7", "8", "7"], vec![(7, Post)]), 1);
+    assert_eq!(judge(vec![], &[], vec![(7, Post)]), 1);
+}

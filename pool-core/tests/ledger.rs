@@ -282,6 +282,23 @@ fn worker_a_frees_the_last_seat_and_worker_bs_only_waiter_gets_it_with_no_other_
 }
 
 #[test]
+fn the_wake_callback_runs_outside_the_lock() {
+    let shared = Shared::new(connections(1));
+    let mut a = shared.worker(Arc::new(|| {}));
+    let (seen, ledger) = (Arc::new(AtomicUsize::new(0)), shared.clone());
+    let seen_by_wake = Arc::clone(&seen);
+    let wake = move || {
+        let reserved = ledger.snapshot(Priority::Default, CONNECTIONS).reserved;
+        seen_by_wake.store(reserved as usize, Ordering::Relaxed);
+    };
+    let mut b = shared.worker(Arc::new(wake));
+    let seat = a.try_take(CONNECTIONS, who(0)).expect("free");
+    b.await_free(CONNECTIONS, who(0), Need::Queue);
+    a.give_back(seat);
+    assert_eq!(seen.load(Ordering::Relaxed), 1, "it could take the lock, and the seat was reserved before");
+}
+
+#[test]
 fn waits_of_all_workers_are_served_in_arrival_order() {
     let shared = Shared::new(connections(1));
     let (mut a, _) = worker(&shared);

@@ -107,7 +107,22 @@ impl Book {
         }
     }
 
+    /// What almost every call is, nobody waiting and no host involved, is done inline.
+    #[inline]
     pub(super) fn take(&mut self, key: &WaitKey, lane: Lane) -> Result<Taken, Full> {
+        if lane.host.is_some() || !self.waits.is_empty() {
+            return self.take_in_turn(key, lane);
+        }
+        let max = self.max(lane.cell);
+        let count = self.count_mut(lane.cell);
+        if !count.has_room(max) {
+            return Err(Full::Cluster);
+        }
+        count.counted += 1;
+        Ok(Taken::Free)
+    }
+
+    fn take_in_turn(&mut self, key: &WaitKey, lane: Lane) -> Result<Taken, Full> {
         match self.admits(key, lane) {
             Ok(()) => Ok(self.take_over_limit(key, lane)),
             Err(full) => {
@@ -136,11 +151,17 @@ impl Book {
         Taken::Free
     }
 
+    #[inline]
     pub(super) fn give_back(&mut self, seat: &Seat) {
         let lane = Lane::new(seat.priority, seat.resource, seat.host);
         // Saturating: a seat of another ledger must not turn into an endless supply.
-        self.change(lane, |count| count.counted = count.counted.saturating_sub(1));
-        self.hand_out(seat.resource);
+        let one_less = |count: &mut Count| count.counted = count.counted.saturating_sub(1);
+        if lane.host.is_some() || !self.waits.is_empty() {
+            self.change(lane, one_less);
+            self.hand_out(seat.resource);
+        } else {
+            one_less(self.count_mut(lane.cell));
+        }
     }
 
     /// Counts credits that are lent to a bank. Only [`Book::spare`] ones.
@@ -219,8 +240,7 @@ impl Book {
 
     /// The one way in which counts change: cell and host together, and the wait list sees it.
     fn change(&mut self, lane: Lane, change: impl Fn(&mut Count)) {
-        let Cell { priority, resource } = lane.cell;
-        change(&mut self.counts[priority as usize][resource as usize]);
+        change(self.count_mut(lane.cell));
         if let Some(host) = lane.host {
             let count = self.hosts.entry(host).or_default();
             change(count);
@@ -230,7 +250,7 @@ impl Book {
         }
         if !self.waits.is_empty() {
             for priority in Priority::ALL {
-                self.refresh(Lane { cell: Cell { priority, resource }, ..lane });
+                self.refresh(Lane { cell: Cell { priority, ..lane.cell }, ..lane });
             }
         }
     }
@@ -243,6 +263,10 @@ impl Book {
 
     fn count(&self, cell: Cell) -> Count {
         self.counts[cell.priority as usize][cell.resource as usize]
+    }
+
+    fn count_mut(&mut self, cell: Cell) -> &mut Count {
+        &mut self.counts[cell.priority as usize][cell.resource as usize]
     }
 
     fn host(&self, host: HostId) -> Count {

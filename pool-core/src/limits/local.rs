@@ -65,6 +65,7 @@ fn key(resource: Resource, pool: PoolId) -> WaitKey {
 }
 
 impl Ledger for Local {
+    #[inline]
     fn try_take(&mut self, resource: Resource, who: Claimant) -> Result<Seat, Full> {
         let taken = self.book.take(&key(resource, who.pool), Lane::of(resource, who));
         taken.map(|_| Seat::new(resource, who))
@@ -75,6 +76,7 @@ impl Ledger for Local {
         Seat::new(resource, who)
     }
 
+    #[inline]
     fn give_back(&mut self, seat: Seat) {
         self.book.give_back(&seat);
     }
@@ -87,6 +89,7 @@ impl Ledger for Local {
         self.book.cancel_wait(&key(resource, who.pool));
     }
 
+    #[inline]
     fn poll_freed(&mut self) -> Option<(PoolId, Resource)> {
         self.book.granted.pop_front().map(|key| (key.pool, key.resource))
     }

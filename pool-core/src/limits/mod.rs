@@ -81,7 +81,7 @@ impl Priority {
     pub const ALL: [Self; 2] = [Self::Default, Self::High];
 }
 
-/// Who asks for a seat.
+/// Who asks for a seat. The same for the whole life of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Claimant {
     /// The pool; the name under which it waits and is woken.

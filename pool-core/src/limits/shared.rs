@@ -1,7 +1,7 @@
 //! The ledger that several workers share: exact, and close to free while its limits are far away.
 //!
-//! One [`Book`] behind a lock is the truth. What every request takes and gives back is lent from it
-//! to the workers' banks in batches (see [`super::bank`]), so that far from the limit no two workers
+//! One book behind a lock is the truth. What every request takes and gives back is lent from it
+//! to the workers' banks in batches (see `bank.rs`), so that far from the limit no two workers
 //! touch the same cache line. What changes with connections, pools and retries is always done in
 //! the book.
 //!
@@ -137,32 +137,39 @@ impl SharedHandle {
         WaitKey { worker: self.worker, pool: who.pool, resource }
     }
 
+    /// Serves the caller from the book, with every credit in it if it is short of seats.
     #[cold]
     #[inline(never)]
-    fn take_from_book(&mut self, resource: Resource, who: Claimant, force: bool) -> Result<Seat, Full> {
+    fn take_in_book<T>(
+        &self,
+        resource: Resource,
+        who: Claimant,
+        take: impl FnOnce(&mut Book, &WaitKey, Lane) -> T,
+    ) -> T {
         let (key, lane) = (self.key(resource, who), Lane::of(resource, who));
         let word = Word::of(who.priority, resource);
-        let taken = in_book(&self.central, Some(self.worker), |central| {
+        in_book(&self.central, Some(self.worker), |central| {
             if let (Some(word), Err(_)) = (word, central.book.admits(&key, lane)) {
                 central.collect(word);
             }
             central.forget(&key);
-            let taken = match force {
-                true => Ok(central.book.take_over_limit(&key, lane)),
-                false => central.book.take(&key, lane),
-            };
+            let taken = take(&mut central.book, &key, lane);
             central.refill(&self.bank, word);
             taken
-        })?;
-        if taken == Taken::Reservation {
-            self.waits = self.waits.saturating_sub(1);
+        })
+    }
+
+    fn seat(&mut self, taken: Taken, resource: Resource, who: Claimant) -> Seat {
+        match taken {
+            Taken::Free => {}
+            Taken::Reservation => self.waits = self.waits.saturating_sub(1),
         }
-        Ok(Seat::new(resource, who))
+        Seat::new(resource, who)
     }
 
     #[cold]
     #[inline(never)]
-    fn give_to_book(&mut self, seat: &Seat) {
+    fn give_to_book(&self, seat: &Seat) {
         in_book(&self.central, Some(self.worker), |central| {
             central.book.give_back(seat);
             central.refill(&self.bank, Word::of(seat.priority, seat.resource));
@@ -171,7 +178,7 @@ impl SharedHandle {
 
     #[cold]
     #[inline(never)]
-    fn take_freed(&mut self) -> Option<(PoolId, Resource)> {
+    fn take_freed(&self) -> Option<(PoolId, Resource)> {
         let mut central = lock(&self.central);
         let worker = central.worker(self.worker)?;
         let freed = worker.freed.pop_front();
@@ -185,16 +192,19 @@ impl Ledger for SharedHandle {
     fn try_take(&mut self, resource: Resource, who: Claimant) -> Result<Seat, Full> {
         match Word::of(who.priority, resource) {
             Some(word) if self.bank.take(word) => Ok(Seat::new(resource, who)),
-            Some(_) | None => self.take_from_book(resource, who, false),
+            Some(_) | None => {
+                let taken = self.take_in_book(resource, who, Book::take)?;
+                Ok(self.seat(taken, resource, who))
+            }
         }
     }
 
     fn take_over_limit(&mut self, resource: Resource, who: Claimant) -> Seat {
         match Word::of(who.priority, resource) {
             Some(word) if self.bank.take(word) => Seat::new(resource, who),
-            // Forced, so there is no refusal to report.
             Some(_) | None => {
-                self.take_from_book(resource, who, true).unwrap_or_else(|_| Seat::new(resource, who))
+                let taken = self.take_in_book(resource, who, Book::take_over_limit);
+                self.seat(taken, resource, who)
             }
         }
     }
@@ -238,15 +248,14 @@ impl Ledger for SharedHandle {
 
 impl Drop for SharedHandle {
     fn drop(&mut self) {
-        in_book(&self.central, None, |central| {
+        // The wake callback is the user's, so it is dropped after the unlock.
+        let _gone = in_book(&self.central, None, |central| {
             for word in Word::all() {
                 let credits = self.bank.close(word);
                 central.book.collect(word.cell(), u64::from(credits));
             }
             central.book.cancel_worker(self.worker);
-            if let Some(slot) = central.workers.get_mut(self.worker as usize) {
-                *slot = None;
-            }
+            central.workers.get_mut(self.worker as usize).and_then(Option::take)
         });
     }
 }

@@ -99,6 +99,18 @@ impl Walk {
         }
     }
 
+    /// A second walk that goes on from here; see [`Bench::fork`].
+    #[must_use]
+    pub fn fork(&self) -> Option<Self> {
+        let bench = self.bench.fork()?;
+        Some(Self {
+            bench,
+            current: self.current,
+            settings: self.settings.clone(),
+            trace: self.trace.clone(),
+        })
+    }
+
     /// Reads and takes steps until the input is exhausted.
     pub fn steps(&mut self, choices: &mut Choices<'_>) {
         for _ in 0..MAX_STEPS {

@@ -127,19 +127,20 @@ pub(super) fn list_of(state: Option<State>) -> Option<ListName> {
     }
 }
 
-/// All connections of a pool.
+/// All connections of a pool. The first cache line is what a request touches.
+#[repr(C)]
 #[derive(Clone, Debug)]
 pub(super) struct Slots {
     hot: Vec<Hot>,
     pub(super) ready: List,
     pub(super) settling: List,
-    pub(super) connecting: List,
-    pub(super) early_data: List,
-    free: u32,
     /// Slots in use.
     pub(super) live: u32,
     pub(super) draining: u32,
     pub(super) closing: u32,
+    free: u32,
+    pub(super) connecting: List,
+    pub(super) early_data: List,
     cold: Vec<Cold>,
 }
 

@@ -331,7 +331,11 @@ impl Bench {
     pub fn preconnect(&mut self, side: usize, ratio: Ratio) {
         let opened = self.trigger(side, |pool, now, ledger| pool.maybe_preconnect(now, ledger, ratio));
         self.take_orders(side);
-        assert_eq!(usize::from(opened), self.sides[side].book.opened_in_trigger, "17: one per call");
+        // A learned limit is a fact of its own, for which more may be opened.
+        let count = self.sides[side].book.opened_in_trigger;
+        assert!(count >= usize::from(opened), "{opened}, and nothing was opened");
+        assert!(count <= 1 || self.initial_limit.is_some(), "17: {count} for one call");
+        assert!(opened || count == 0, "17: {count} opened, and the answer was no");
         self.pump(side);
     }
 

@@ -8,10 +8,12 @@
 //! 3. [`invariants`]: what must hold; each function carries its number in the specification.
 //! 4. [`bench`]: pools on one ledger, driven as a faithful driver does.
 //! 5. [`pool_facts`]: the walk itself.
+//! 6. [`fuzz_h1`]: bytes of HTTP/1, cut anywhere.
 #![forbid(unsafe_code)]
 
 pub mod alphabet;
 pub mod bench;
 pub mod book;
+pub mod fuzz_h1;
 pub mod invariants;
 pub mod pool_facts;

@@ -41,7 +41,7 @@ impl Breakers {
         let mut origins = lock(&self.origins);
         // Origins that nobody uses any more are forgotten here, where a new one is rare enough.
         if !origins.contains_key(&name) {
-            origins.retain(|_, shared| true);
+            origins.retain(|_, shared| shared.workers() > 0);
         }
         origins.entry(name).or_insert_with(|| Shared::new(self.limits.clone())).worker(wake)
     }

@@ -48,8 +48,8 @@ pub struct TlsKey<'a> {
     pub sni: &'a str,
     /// Subject alternative names accepted in place of the SNI; empty: the SNI itself.
     pub sans: &'a [&'a str],
-    /// Protocols offered by ALPN (RFC 7301), in order.
-    pub alpn: &'a [&'a [u8]],
+    /// Protocols offered by ALPN, in order and in wire form (RFC 7301 3.1: each name after its length).
+    pub alpn: &'a [u8],
     /// Names the client certificate and key; `None`: no client certificate.
     pub client_certificate: Option<u64>,
     /// How the peer is checked.
@@ -111,121 +111,118 @@ impl<'a> Key<'a> {
 
 /// The exact byte form of a [`Key`]: equal if and only if the keys are.
 ///
-/// 40 bytes are kept in place, so that a usual key lies beside the pool that it names; longer or
-/// rarer ones spill.
+/// 40 bytes are kept in place, so that a usual key (an SNI that is the host, a usual ALPN list, no
+/// rare options) lies beside the pool that it names; longer ones spill.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CanonicalKey(SmallVec<[u8; 40]>);
 
 impl CanonicalKey {
+    /// Writes a key down.
+    #[must_use]
+    pub fn of(key: &Key<'_>) -> Self {
+        Self(SmallVec::from_slice(&encode(key)))
+    }
+
     /// The bytes.
     #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+}
 
-    /// Writes a key down. The destructuring is exhaustive on purpose: a new option does not compile
-    /// until it is part of the identity.
-    #[inline]
-    #[must_use]
-    pub fn of(key: &Key<'_>) -> Self {
-        let Key { scheme, host, port, priority, protocols, tls, socket_options, shared_state, downstream } =
-            *key;
-        let Scheme::Http = scheme;
-        let rare = Rare {
-            tls: tls.is_some(),
-            options: !socket_options.is_empty(),
-            state: !shared_state.is_empty(),
-            downstream: downstream.is_some(),
-        };
-        let mut out = SmallVec::new();
-        let [p0, p1] = port.to_le_bytes();
-        let [h0, h1, h2, h3] = length(host.len());
-        out.extend_from_slice(&[rare.bits(), priority as u8, protocols.0, p0, p1, h0, h1, h2, h3]);
-        out.extend_from_slice(host.as_bytes());
-        if let Some(tls) = tls {
-            push_tls(&mut out, tls);
-        }
-        if rare.bits() != 0 {
-            push_rare(&mut out, socket_options, shared_state, downstream);
-        }
-        Self(out)
+/// A key's bytes while it is looked up: on the stack, whatever the usual lengths are.
+pub(super) type KeyBytes = SmallVec<[u8; 192]>;
+
+/// ALPN lists that are written as one byte.
+const USUAL_ALPN: [&[u8]; 3] = [b"\x02h2\x08http/1.1", b"\x08http/1.1", b"\x02h2"];
+
+/// Writes a key down. The destructuring is exhaustive on purpose: a new option does not compile
+/// until it is part of the identity.
+#[inline]
+pub(super) fn encode(key: &Key<'_>) -> KeyBytes {
+    let Key { scheme, host, port, priority, protocols, tls, socket_options, shared_state, downstream } = *key;
+    let Scheme::Http = scheme;
+    let is_rare = !(socket_options.is_empty() && shared_state.is_empty() && downstream.is_none());
+    let sections = u8::from(tls.is_some()) | u8::from(is_rare) << 1;
+    let [low, high] = port.to_le_bytes();
+    let mut out = KeyBytes::new();
+    out.extend_from_slice(&[sections, priority as u8, protocols.0, low, high]);
+    push(&mut out, host.as_bytes());
+    if let Some(tls) = tls {
+        push_tls(&mut out, tls, host);
+    }
+    if is_rare {
+        push_rare(&mut out, socket_options, shared_state, downstream);
+    }
+    out
+}
+
+/// A length: one byte below 128, five above, so that no two lengths begin alike.
+#[inline]
+fn push_length(out: &mut KeyBytes, length: usize) {
+    if length < 128 {
+        out.push(length as u8);
+    } else {
+        // Nothing in a key comes near 4 GiB; if it did, the bytes would still be there to differ.
+        out.push(0xff);
+        out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
     }
 }
 
-/// Which of the rare sections follow, as one tag byte.
-struct Rare {
-    tls: bool,
-    options: bool,
-    state: bool,
-    downstream: bool,
-}
-
-impl Rare {
-    fn bits(&self) -> u8 {
-        u8::from(self.tls)
-            | u8::from(self.options) << 1
-            | u8::from(self.state) << 2
-            | u8::from(self.downstream) << 3
-    }
-}
-
-/// A length as four bytes. Nothing in a key comes near 4 GiB; if it did, the bytes would still be
-/// there to differ.
-fn length(len: usize) -> [u8; 4] {
-    u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes()
-}
-
-fn push(out: &mut SmallVec<[u8; 40]>, bytes: &[u8]) {
-    out.extend_from_slice(&length(bytes.len()));
+#[inline]
+fn push(out: &mut KeyBytes, bytes: &[u8]) {
+    push_length(out, bytes.len());
     out.extend_from_slice(bytes);
 }
 
-fn push_tls(out: &mut SmallVec<[u8; 40]>, tls: TlsKey<'_>) {
+#[inline]
+fn push_tls(out: &mut KeyBytes, tls: TlsKey<'_>, host: &str) {
     let TlsKey { sni, sans, alpn, client_certificate, verify } = tls;
-    push(out, sni.as_bytes());
-    out.extend_from_slice(&length(sans.len()));
-    for san in sans {
-        push(out, san.as_bytes());
+    let usual_alpn = USUAL_ALPN.iter().position(|usual| *usual == alpn);
+    // The low bits name the ALPN list (0: written out), the others what else is written out.
+    let form = usual_alpn.map_or(0, |index| index as u8 + 1)
+        | u8::from(sni != host) << 2
+        | u8::from(!sans.is_empty()) << 3
+        | u8::from(client_certificate.is_some()) << 4
+        | u8::from(verify == Verify::Nothing) << 5;
+    out.push(form);
+    if usual_alpn.is_none() {
+        push(out, alpn);
     }
-    out.extend_from_slice(&length(alpn.len()));
-    for protocol in alpn {
-        push(out, protocol);
+    if sni != host {
+        push(out, sni.as_bytes());
     }
-    push_optional(out, client_certificate);
-    out.push(match verify {
-        Verify::Full => 0,
-        Verify::Nothing => 1,
-    });
+    if !sans.is_empty() {
+        push_length(out, sans.len());
+        for san in sans {
+            push(out, san.as_bytes());
+        }
+    }
+    if let Some(certificate) = client_certificate {
+        out.extend_from_slice(&certificate.to_le_bytes());
+    }
 }
 
 #[cold]
 fn push_rare(
-    out: &mut SmallVec<[u8; 40]>,
+    out: &mut KeyBytes,
     socket_options: &[SocketOption<'_>],
     shared_state: &[&[u8]],
     downstream: Option<u64>,
 ) {
-    out.extend_from_slice(&length(socket_options.len()));
+    push_length(out, socket_options.len());
     for SocketOption { level, name, value } in socket_options {
         out.extend_from_slice(&level.to_le_bytes());
         out.extend_from_slice(&name.to_le_bytes());
         push(out, value);
     }
-    out.extend_from_slice(&length(shared_state.len()));
+    push_length(out, shared_state.len());
     for state in shared_state {
         push(out, state);
     }
-    push_optional(out, downstream);
-}
-
-fn push_optional(out: &mut SmallVec<[u8; 40]>, value: Option<u64>) {
-    match value {
-        Some(value) => {
-            out.push(1);
-            out.extend_from_slice(&value.to_le_bytes());
-        }
-        None => out.push(0),
+    if let Some(downstream) = downstream {
+        out.extend_from_slice(&downstream.to_le_bytes());
     }
 }
 
@@ -236,7 +233,7 @@ mod tests {
     const TLS: TlsKey<'static> = TlsKey {
         sni: "a",
         sans: &["b"],
-        alpn: &[b"h2", b"http/1.1"],
+        alpn: b"\x02h2\x08http/1.1",
         client_certificate: None,
         verify: Verify::Full,
     };
@@ -259,8 +256,11 @@ mod tests {
             Key { tls: Some(TlsKey { sans: &["b", "c"], ..TLS }), ..base },
             Key { tls: Some(TlsKey { sans: &["bc"], ..TLS }), ..base },
             Key { tls: Some(TlsKey { sni: "", sans: &["a", "b"], ..TLS }), ..base },
-            Key { tls: Some(TlsKey { alpn: &[b"h2"], ..TLS }), ..base },
-            Key { tls: Some(TlsKey { alpn: &[b"h2http/1.1"], ..TLS }), ..base },
+            Key { tls: Some(TlsKey { alpn: b"\x02h2", ..TLS }), ..base },
+            Key { tls: Some(TlsKey { alpn: b"\x05other", ..TLS }), ..base },
+            Key { tls: Some(TlsKey { alpn: b"", ..TLS }), ..base },
+            Key { tls: Some(TlsKey { sni: "example.test", ..TLS }), ..base },
+            Key { tls: Some(TlsKey { sni: "example.test", sans: &[], ..TLS }), ..base },
             Key { tls: Some(TlsKey { client_certificate: Some(0), ..TLS }), ..base },
             Key { tls: Some(TlsKey { verify: Verify::Nothing, ..TLS }), ..base },
             Key { socket_options: &[option], ..base },
@@ -269,6 +269,8 @@ mod tests {
             Key { socket_options: &[SocketOption { name: 1, ..option }], ..base },
             Key { socket_options: &[SocketOption { value: &[], ..option }], ..base },
             Key { shared_state: &[b"x"], ..base },
+            Key { shared_state: &[&[b'y'; 200]], ..base },
+            Key { shared_state: &[&[b'y'; 127], &[b'y'; 72]], ..base },
             Key { shared_state: &[b"x", b""], ..base },
             Key { downstream: Some(0), ..base },
             Key { downstream: Some(1), ..base },

@@ -9,6 +9,8 @@
 
 mod key;
 mod set;
+#[cfg(test)]
+mod tests;
 
 pub use key::{CanonicalKey, Key, Protocols, Scheme, SocketOption, TlsKey, Verify};
 pub use set::{ClusterId, PoolSet};

@@ -1,21 +1,19 @@
 //! The pools of one worker: found by full key, driven as one machine.
 
-use core::cmp::Reverse;
-use core::hash::BuildHasher;
-use std::collections::BinaryHeap;
+use core::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 
-use super::key::{CanonicalKey, Key};
+use super::key::{CanonicalKey, Key, encode};
 use crate::config::PoolConfig;
 use crate::id::{ConnId, HostId, PoolId, WaiterId};
 use crate::limits::{Claimant, Full, Ledger, Priority, Resource, Seat};
 use crate::pool::{Action, Answer, CancelPolicy, DrainMode, Pool, Request};
 use crate::report::Report;
-use crate::time::{Deadline, Instant};
+use crate::time::{Deadline, Heap, Instant};
 
 /// A cluster within one set: limits and configuration that its pools share.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -53,8 +51,8 @@ pub struct PoolSet<L> {
     free: Vec<u32>,
     clusters: Vec<Option<Cluster<L>>>,
     free_clusters: Vec<u32>,
-    /// Lazy: an entry may be early, and there may be several for one pool.
-    due: BinaryHeap<Reverse<(Instant, u32)>>,
+    /// When a pool wants to be called, at the latest; may be early.
+    due: Heap<()>,
     /// Pools that may have actions to drain, each at most once.
     dirty: SmallVec<[u32; 8]>,
     /// Pools whose queue is served after the remaining input of their connection was fed.
@@ -73,7 +71,7 @@ impl<L: Ledger> PoolSet<L> {
             free: Vec::new(),
             clusters: Vec::new(),
             free_clusters: Vec::new(),
-            due: BinaryHeap::new(),
+            due: Heap::new(),
             dirty: SmallVec::new(),
             settling: SmallVec::new(),
             seed,
@@ -84,18 +82,14 @@ impl<L: Ledger> PoolSet<L> {
     #[inline]
     #[must_use]
     pub fn find(&self, key: &Key<'_>) -> Option<PoolId> {
-        self.find_canonical(&CanonicalKey::of(key))
+        self.find_bytes(&encode(key))
     }
 
     /// [`PoolSet::find`] for a key that was written down before.
     #[inline]
     #[must_use]
     pub fn find_canonical(&self, key: &CanonicalKey) -> Option<PoolId> {
-        let hash = self.hash(key);
-        let found = self
-            .index
-            .find(hash, |&index| self.entry_key(index).is_some_and(|other| other == key.as_bytes()));
-        found.map(|&index| PoolId(index))
+        self.find_bytes(key.as_bytes())
     }
 
     /// A pool by id.
@@ -128,7 +122,7 @@ impl<L: Ledger> PoolSet<L> {
         if !self.dirty.is_empty() || !self.settling.is_empty() {
             return Deadline::Now(());
         }
-        self.due.peek().map_or(Deadline::Never, |Reverse((at, _))| Deadline::At(*at, ()))
+        self.due.first().map_or(Deadline::Never, |(at, ())| Deadline::At(at, ()))
     }
 
     /// What a connection reported.
@@ -158,15 +152,9 @@ impl<L: Ledger> PoolSet<L> {
         while let Some(index) = self.settling.pop() {
             self.turn(now, PoolId(index), |pool, ledger| pool.handle_settled(now, ledger));
         }
-        while let Some(&Reverse((at, index))) = self.due.peek() {
-            if at > now {
-                break;
-            }
-            self.due.pop();
+        while let Some(index) = self.due.pop_due(now) {
             if let Some(Some(entry)) = self.entries.get_mut(index as usize) {
-                if entry.armed == at {
-                    entry.armed = NEVER;
-                }
+                entry.armed = NEVER;
             }
             self.turn(now, PoolId(index), |pool, ledger| pool.handle_timeout(now, ledger));
         }
@@ -212,7 +200,7 @@ impl<L: Ledger> PoolSet<L> {
         owner.pools += 1;
         let seed = self.seed.wrapping_add(u64::from(index));
         let pool = Pool::new(owner.config.clone(), who, seed);
-        let hash = self.hash(&key);
+        let place = hash(&self.hasher, key.as_bytes());
         let entry = Entry { key, cluster: cluster.0, armed: NEVER, pool, dirty: false, seat };
         if self.free.pop().is_some() {
             self.entries[index as usize] = Some(entry);
@@ -220,8 +208,8 @@ impl<L: Ledger> PoolSet<L> {
             self.entries.push(Some(entry));
         }
         let (entries, hasher) = (&self.entries, &self.hasher);
-        self.index.insert_unique(hash, index, |&index| {
-            entries[index as usize].as_ref().map_or(0, |entry| hasher.hash_one(entry.key.as_bytes()))
+        self.index.insert_unique(place, index, |&index| {
+            entries[index as usize].as_ref().map_or(0, |entry| hash(hasher, entry.key.as_bytes()))
         });
         Ok(PoolId(index))
     }
@@ -314,7 +302,7 @@ impl<L: Ledger> PoolSet<L> {
             Deadline::At(at, _) => {
                 if at < entry.armed {
                     entry.armed = at;
-                    self.due.push(Reverse((at, id.0)));
+                    self.due.set(id.0, at, ());
                 }
             }
         }
@@ -342,11 +330,12 @@ impl<L: Ledger> PoolSet<L> {
     /// Removes an idle pool, and its cluster with the last one.
     fn forget(&mut self, index: u32) {
         let Some(entry) = self.entries.get_mut(index as usize).and_then(Option::take) else { return };
-        let hash = self.hash(&entry.key);
-        if let Ok(place) = self.index.find_entry(hash, |&other| other == index) {
-            place.remove();
+        let place = hash(&self.hasher, entry.key.as_bytes());
+        if let Ok(found) = self.index.find_entry(place, |&other| other == index) {
+            found.remove();
         }
         self.free.push(index);
+        self.due.remove(index);
         let Some(slot) = self.clusters.get_mut(entry.cluster as usize) else { return };
         if let Some(cluster) = slot {
             cluster.ledger.give_back(entry.seat);
@@ -359,12 +348,22 @@ impl<L: Ledger> PoolSet<L> {
     }
 
     #[inline]
-    fn hash(&self, key: &CanonicalKey) -> u64 {
-        self.hasher.hash_one(key.as_bytes())
+    fn find_bytes(&self, key: &[u8]) -> Option<PoolId> {
+        let hash = hash(&self.hasher, key);
+        let found = self.index.find(hash, |&index| self.entry_key(index) == Some(key));
+        found.map(|&index| PoolId(index))
     }
 
     #[inline]
     fn entry_key(&self, index: u32) -> Option<&[u8]> {
         self.entries.get(index as usize)?.as_ref().map(|entry| entry.key.as_bytes())
     }
+}
+
+/// Where to look for a key; what decides is the comparison.
+#[inline]
+fn hash(hasher: &FixedState, key: &[u8]) -> u64 {
+    let mut hasher = hasher.build_hasher();
+    hasher.write(key);
+    hasher.finish()
 }

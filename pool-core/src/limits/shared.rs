@@ -95,6 +95,12 @@ impl Shared {
         lock(&self.central).book.host_connections(host)
     }
 
+    /// Handles that exist: an owner may forget a ledger that has none.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        lock(&self.central).workers.iter().flatten().count()
+    }
+
     /// Puts other limits in force (Envoy: runtime overrides `circuit_breakers.*`). Nobody loses a
     /// seat; with higher limits, waiting pools get what is free now and their workers are woken.
     pub fn set_limits(&self, limits: impl Into<Limits>) {
@@ -137,9 +143,14 @@ impl SharedHandle {
         WaitKey { worker: self.worker, pool: who.pool, resource }
     }
 
-    /// Serves the caller from the book, with every credit in it if it is short of seats.
     #[cold]
     #[inline(never)]
+    fn try_take_in_book(&mut self, resource: Resource, who: Claimant) -> Result<Seat, Full> {
+        let taken = self.take_in_book(resource, who, Book::take)?;
+        Ok(self.seat(taken, resource, who))
+    }
+
+    /// Serves the caller from the book, with every credit in it if it is short of seats.
     fn take_in_book<T>(
         &self,
         resource: Resource,
@@ -192,10 +203,7 @@ impl Ledger for SharedHandle {
     fn try_take(&mut self, resource: Resource, who: Claimant) -> Result<Seat, Full> {
         match Word::of(who.priority, resource) {
             Some(word) if self.bank.take(word) => Ok(Seat::new(resource, who)),
-            Some(_) | None => {
-                let taken = self.take_in_book(resource, who, Book::take)?;
-                Ok(self.seat(taken, resource, who))
-            }
+            Some(_) | None => self.try_take_in_book(resource, who),
         }
     }
 

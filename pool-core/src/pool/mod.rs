@@ -39,7 +39,6 @@ mod closing;
 mod connect;
 mod demand;
 mod drain;
-mod heap;
 mod orders;
 mod queue;
 mod seats;
@@ -64,8 +63,8 @@ pub use view::{ConnView, Counts, Seating, Triple, WaiterView};
 
 use crate::config::{EarlyDataSupport, Multiplexing, PoolConfig, Ratio, RequestLimit};
 use crate::limits::Claimant;
+use crate::time::Heap;
 use demand::Load;
-use heap::Heap;
 use orders::Orders;
 use queue::Queue;
 use seats::{Seats, Wait};

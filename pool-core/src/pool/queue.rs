@@ -1,10 +1,10 @@
 //! Requests that wait: first come, first served, with cancel from the middle in one step.
 
 use super::action::{EarlyData, Request};
-use super::heap::Heap;
+
 use super::slots::{NEVER, NONE};
 use crate::id::{Token, WaiterId};
-use crate::time::Instant;
+use crate::time::{Heap, Instant};
 
 /// Where a request entered the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -59,12 +59,7 @@ pub(super) fn request_line(into: &mut Vec<u8>, head: &RequestHead<'_>) -> Result
         (Some(_), None) => return Err(SendError::Host),
         (None, _) => {
             let authority = head.uri.authority().ok_or(SendError::NoHost)?.as_str();
-            // User information never goes on the wire (RFC 9110 4.2.4).
-            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host).as_bytes();
-            if host.is_empty() || !is_host(host) {
-                return Err(SendError::NoHost);
-            }
-            into.extend_from_slice(host);
+            into.extend_from_slice(host_of(authority).ok_or(SendError::NoHost)?);
         }
     }
     into.extend_from_slice(b"\r\n");
@@ -96,8 +91,7 @@ fn write_target(into: &mut Vec<u8>, head: &RequestHead<'_>) -> Result<(), SendEr
         let authority = authority.as_str();
         into.extend_from_slice(scheme.as_bytes());
         into.extend_from_slice(b"://");
-        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        into.extend_from_slice(host.as_bytes());
+        into.extend_from_slice(host_of(authority).ok_or(SendError::Target)?);
     }
     if path.is_empty() {
         into.push(b'/');
@@ -111,6 +105,16 @@ fn write_target(into: &mut Vec<u8>, head: &RequestHead<'_>) -> Result<(), SendEr
         into.extend_from_slice(query.as_bytes());
     }
     Ok(())
+}
+
+/// Host and port of an authority: user information never goes on the wire (RFC 9110 4.2.4).
+fn host_of(authority: &str) -> Option<&[u8]> {
+    let host = authority.as_bytes();
+    if is_host(host) {
+        return Some(host).filter(|host| !host.is_empty());
+    }
+    let (_, host) = authority.rsplit_once('@')?;
+    Some(host.as_bytes()).filter(|host| !host.is_empty() && is_host(host))
 }
 
 /// Status line.

@@ -1,6 +1,7 @@
 //! What the fields of a head say about framing, routing and the connection.
 
 use super::Violation;
+use super::known::Known;
 
 /// Facts gathered from the field lines of one head, in their order.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,44 +26,62 @@ pub(super) struct Facts {
 
 impl Facts {
     /// Takes in one field line.
-    pub(super) fn see(&mut self, name: &[u8], value: &[u8]) -> Result<(), Violation> {
-        match name.len() {
-            4 if name.eq_ignore_ascii_case(b"host") => {
+    #[inline]
+    pub(super) fn see(&mut self, name: Known, value: &[u8]) -> Result<(), Violation> {
+        match name {
+            Known::Host => {
                 if self.host || !is_host(value) {
                     return Err(Violation::Host);
                 }
                 self.host = true;
             }
-            6 if name.eq_ignore_ascii_case(b"expect") => {
-                self.expect_continue |= value.eq_ignore_ascii_case(b"100-continue");
-            }
-            7 if name.eq_ignore_ascii_case(b"upgrade") => self.upgrade = true,
-            10 if name.eq_ignore_ascii_case(b"connection") => {
-                for option in options(value) {
-                    self.close |= option.eq_ignore_ascii_case(b"close");
-                    self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-                    self.upgrade_option |= option.eq_ignore_ascii_case(b"upgrade");
-                }
-            }
-            14 if name.eq_ignore_ascii_case(b"content-length") => {
+            Known::Expect => self.expect_continue |= value.eq_ignore_ascii_case(b"100-continue"),
+            Known::Upgrade => self.upgrade = true,
+            Known::Connection => self.see_connection(value),
+            Known::ContentLength => {
                 if self.length.is_some() {
                     return Err(Violation::ContentLengths);
                 }
                 self.length = Some(content_length(value)?);
             }
-            16 if name.eq_ignore_ascii_case(b"proxy-connection") => {
+            Known::ProxyConnection => {
                 self.close |= options(value).any(|option| option.eq_ignore_ascii_case(b"close"));
             }
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+            Known::TransferEncoding => {
                 if self.chunked {
                     return Err(Violation::TransferEncoding);
                 }
                 transfer_encoding(value)?;
                 self.chunked = true;
             }
-            _ => {}
+            Known::Date
+            | Known::Etag
+            | Known::Vary
+            | Known::Accept
+            | Known::Server
+            | Known::UserAgent
+            | Known::SetCookie
+            | Known::ContentType
+            | Known::CacheControl
+            | Known::LastModified
+            | Known::AcceptRanges
+            | Known::AcceptEncoding
+            | Known::ContentEncoding => {}
         }
         Ok(())
+    }
+
+    fn see_connection(&mut self, value: &[u8]) {
+        // Nearly always it is this.
+        if value == b"keep-alive" {
+            self.keep_alive = true;
+            return;
+        }
+        for option in options(value) {
+            self.close |= option.eq_ignore_ascii_case(b"close");
+            self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+            self.upgrade_option |= option.eq_ignore_ascii_case(b"upgrade");
+        }
     }
 }
 
@@ -84,23 +103,25 @@ pub(super) fn trim(mut value: &[u8]) -> &[u8] {
 
 /// Digits only; a sign, a list, a prefix or an overflow is refused (RFC 9110 8.6).
 pub(super) fn content_length(value: &[u8]) -> Result<u64, Violation> {
-    if value.is_empty() {
-        return Err(Violation::ContentLength);
-    }
     let mut length = 0_u64;
     for byte in value {
-        if *byte == b',' {
-            return Err(Violation::ContentLengths);
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return Err(if value.contains(&b',') {
+                Violation::ContentLengths
+            } else {
+                Violation::ContentLength
+            });
         }
-        if !byte.is_ascii_digit() {
-            return Err(Violation::ContentLength);
-        }
-        length = length
-            .checked_mul(10)
-            .and_then(|length| length.checked_add(u64::from(byte - b'0')))
-            .ok_or(Violation::ContentLength)?;
+        // Up to 18 digits cannot overflow; a longer number takes care.
+        length = if value.len() < 19 {
+            length * 10 + u64::from(digit)
+        } else {
+            let tenfold = length.checked_mul(10).ok_or(Violation::ContentLength)?;
+            tenfold.checked_add(u64::from(digit)).ok_or(Violation::ContentLength)?
+        };
     }
-    Ok(length)
+    if value.is_empty() { Err(Violation::ContentLength) } else { Ok(length) }
 }
 
 /// Exactly `chunked`. A list that is well formed and ends in chunked is a coding we do not know;
@@ -149,6 +170,37 @@ pub(super) const fn is_token(byte: u8) -> bool {
 /// `uri-host [ ":" port ]` (RFC 9110 7.2), possibly empty. A comma, which RFC 3986 lets a name have,
 /// is refused: it is what joined `Host` lines look like.
 pub(super) fn is_host(value: &[u8]) -> bool {
+    // A name or IPv4 address and perhaps a port, in one pass.
+    let plain = |byte: &u8| PLAIN_HOST[usize::from(*byte)];
+    match value.iter().position(|byte| !plain(byte)) {
+        None => true,
+        Some(at) if value[at] == b':' => is_port(&value[at..]),
+        Some(_) => is_unusual_host(value),
+    }
+}
+
+/// Bytes of a host that need no second look.
+const PLAIN_HOST: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'-' | b'.');
+        byte += 1;
+    }
+    table
+};
+
+/// Nothing, or a colon and up to five digits.
+fn is_port(port: &[u8]) -> bool {
+    match port {
+        [] => true,
+        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    }
+}
+
+/// An address in brackets, or a name with bytes that are rare in names.
+fn is_unusual_host(value: &[u8]) -> bool {
     let (host, port) = match value {
         [b'[', rest @ ..] => {
             let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };
@@ -161,12 +213,7 @@ pub(super) fn is_host(value: &[u8]) -> bool {
         }
         _ => value.split_at(value.iter().position(|byte| *byte == b':').unwrap_or(value.len())),
     };
-    let port_is_valid = match port {
-        [] => true,
-        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
-        _ => false,
-    };
-    port_is_valid && is_registered_name(host)
+    is_port(port) && is_registered_name(host)
 }
 
 /// `reg-name` without comma (RFC 3986 3.2.2), possibly empty.

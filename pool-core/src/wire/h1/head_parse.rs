@@ -12,6 +12,7 @@ use httparse::Status;
 
 use super::fields::{Facts, is_forbidden_trailer};
 use super::framing::{self, Asked, Version};
+use super::known::Known;
 use super::rest::Source;
 use super::scan::Scan;
 use super::target::parse_target;
@@ -201,7 +202,9 @@ fn check_lines(
         if !bytes[..offset(bytes, line.name.as_bytes())].ends_with(b"\r\n") {
             return Err(Violation::BareLf.into());
         }
-        facts.see(line.name.as_bytes(), line.value)?;
+        if let Some(known) = Known::of(line.name.as_bytes()) {
+            facts.see(known, line.value)?;
+        }
     }
     Ok(facts)
 }
@@ -238,7 +241,11 @@ fn header_map(
 ) -> Result<HeaderMap, Error> {
     let mut map = HeaderMap::try_with_capacity(lines.len()).map_err(|_| Exceeded::Headers)?;
     for line in lines {
-        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| Violation::FieldName)?;
+        let known = Known::of(line.name.as_bytes()).and_then(Known::header_name);
+        let name = match known {
+            Some(name) => name,
+            None => HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| Violation::FieldName)?,
+        };
         let value = if line.value.is_empty() {
             HeaderValue::from_static("")
         } else {

@@ -32,6 +32,7 @@ mod fields;
 mod framing;
 mod head_parse;
 mod input;
+mod known;
 mod limits;
 mod outbox;
 mod rest;

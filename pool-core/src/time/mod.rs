@@ -4,6 +4,10 @@
 //! sleeps until the [`Deadline`] that the machine gives back. Instants of one run share an epoch
 //! that the driver chooses (usually its own start), so a recorded run replays anywhere.
 
+mod heap;
+
+pub(crate) use heap::Heap;
+
 use core::fmt;
 use core::ops::Add;
 use core::time::Duration;

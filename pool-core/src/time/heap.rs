@@ -3,7 +3,7 @@
 //! Keys are slots. Most entries are pushed in rising order and most removals are near the leaves, so
 //! both touch a few entries whatever the size; only an expiry sifts through all levels.
 
-use crate::time::Instant;
+use super::Instant;
 
 const ABSENT: u32 = u32::MAX;
 
@@ -16,25 +16,25 @@ struct Entry<R> {
 
 /// Deadlines by key, each with a reason.
 #[derive(Clone, Debug)]
-pub(super) struct Heap<R> {
+pub(crate) struct Heap<R> {
     entries: Vec<Entry<R>>,
     /// Where a key's entry is; [`ABSENT`] if nowhere.
     places: Vec<u32>,
 }
 
 impl<R: Copy> Heap<R> {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { entries: Vec::new(), places: Vec::new() }
     }
 
     /// The earliest deadline.
     #[inline]
-    pub(super) fn first(&self) -> Option<(Instant, R)> {
+    pub(crate) fn first(&self) -> Option<(Instant, R)> {
         self.entries.first().map(|entry| (entry.at, entry.reason))
     }
 
     /// Takes the earliest entry if it is due.
-    pub(super) fn pop_due(&mut self, now: Instant) -> Option<u32> {
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<u32> {
         let first = self.entries.first().filter(|entry| entry.at <= now)?;
         let key = first.key;
         self.remove(key);
@@ -42,7 +42,7 @@ impl<R: Copy> Heap<R> {
     }
 
     /// Sets the deadline of `key`, moving the one that it has.
-    pub(super) fn set(&mut self, key: u32, at: Instant, reason: R) {
+    pub(crate) fn set(&mut self, key: u32, at: Instant, reason: R) {
         let slot = key as usize;
         if slot >= self.places.len() {
             if slot >= self.places.capacity() {
@@ -68,7 +68,7 @@ impl<R: Copy> Heap<R> {
     }
 
     /// Takes the deadline of `key` away, if it has one.
-    pub(super) fn remove(&mut self, key: u32) {
+    pub(crate) fn remove(&mut self, key: u32) {
         let Some(place) = self.places.get_mut(key as usize) else { return };
         let at = core::mem::replace(place, ABSENT);
         if at == ABSENT {

@@ -1,0 +1,8 @@
+//! Whole exchanges through memory, client against server, and the scenarios that end in wire.
+#![cfg(feature = "h1")]
+
+mod limits;
+mod pair;
+mod roundtrip;
+mod scenarios;
+mod sending;

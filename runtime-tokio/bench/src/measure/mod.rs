@@ -1,0 +1,8 @@
+//! The instruments. Each says on its own what it cannot see.
+
+pub mod alloc;
+pub(crate) mod cpu;
+pub(crate) mod instructions;
+pub(crate) mod memory;
+pub(crate) mod noise;
+pub(crate) mod syscalls;

@@ -1,0 +1,279 @@
+//! The measuring process: interleaved rounds, each measurement in a process of its own.
+
+use std::ffi::OsString;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use crate::args::Plan;
+use crate::case::CORE;
+use crate::cases::{self, Bench, Case, CaseRun, Load};
+use crate::error::{Error, Result};
+use crate::figures::Figures;
+use crate::measure::noise::{TOLERATED, Watch};
+use crate::measure::{instructions, syscalls};
+use crate::origin::GREETING;
+use crate::report::{Row, json, table};
+use crate::{http, micro};
+
+/// Runs everything the plan asks for and prints it.
+///
+/// # Errors
+/// If a case cannot be run at all, or any operation failed: wrong answers have no price.
+pub(crate) fn run(plan: &Plan) -> Result<()> {
+    let tools = Tools::find(plan)?;
+    let mut failed = 0.0;
+    let mut tables = String::new();
+    for bench in &plan.benches {
+        for case in cases::of(*bench, plan.quick) {
+            if !format!("{} ", case.load).contains(&plan.cases) {
+                continue;
+            }
+            let rows = tools.case(plan, case)?;
+            for row in &rows {
+                println!("{}", json(row));
+                failed += row.medians.get("errors").unwrap_or(0.0);
+            }
+            tables.push_str(&table(&rows));
+        }
+    }
+    println!("{tables}");
+    if failed > 0.0 { Err(Error::new(format!("{failed} operations failed"))) } else { Ok(()) }
+}
+
+fn peers(plan: &Plan, bench: Bench) -> Vec<&'static str> {
+    let compiled = match bench {
+        Bench::Micro => micro::PEERS,
+        Bench::Client | Bench::Idle => http::PEERS,
+    };
+    let wanted = |peer: &&str| plan.peers.is_empty() || plan.peers.iter().any(|name| name == peer);
+    compiled.iter().copied().filter(wanted).collect()
+}
+
+/// Programs that measure, and which of them are there.
+struct Tools {
+    bench: PathBuf,
+    /// The twin that counts allocations.
+    alloc: Option<PathBuf>,
+    valgrind: bool,
+    strace: bool,
+}
+
+impl Tools {
+    /// Looks for what the plan needs; says aloud what is missing and will be `null`.
+    fn find(plan: &Plan) -> Result<Self> {
+        let bench = std::env::current_exe()?;
+        let twin = bench.with_file_name("pool-bench-alloc");
+        let tools = Self {
+            alloc: twin.exists().then_some(twin),
+            bench,
+            valgrind: plan.exact && instructions::available(),
+            strace: plan.exact && syscalls::available(),
+        };
+        let missing = |what: &str, lost: &str| eprintln!("pool-bench: {what}: no {lost}");
+        if tools.alloc.is_none() {
+            missing("pool-bench-alloc is not built beside pool-bench", "allocations, no idle heap");
+        }
+        if plan.exact && !tools.valgrind {
+            missing("valgrind cannot be started", "instructions");
+        }
+        if plan.exact && !tools.strace {
+            missing("strace cannot trace here", "system calls");
+        }
+        if cfg!(debug_assertions) {
+            missing("this is not a release build", "figure here means anything");
+        }
+        Ok(tools)
+    }
+
+    /// All peers of one case: rounds of timed runs, then the exact figures once.
+    fn case(&self, plan: &Plan, case: Case) -> Result<Vec<Row>> {
+        let bench = case.load.bench();
+        let peers = peers(plan, bench);
+        let mut rounds: Vec<Vec<Figures>> = vec![Vec::new(); peers.len()];
+        if plan.timed && bench != Bench::Idle {
+            for round in 1..=plan.rounds {
+                for (peer, figures) in peers.iter().zip(&mut rounds) {
+                    eprintln!("pool-bench: {} {} {peer}, round {round}", bench.name(), case.load);
+                    figures.push(self.timed(case, peer)?);
+                }
+            }
+        }
+        let mut rows = Vec::new();
+        for (peer, mut figures) in peers.into_iter().zip(rounds) {
+            if plan.exact && bench != Bench::Idle {
+                eprintln!("pool-bench: {} {} {peer}, exact", bench.name(), case.load);
+                figures.push(self.exact(plan, case, peer)?);
+            }
+            if bench == Bench::Idle {
+                figures.push(self.counted(case, peer)?);
+            }
+            let range = Figures::range(&figures, bench.main_figure());
+            rows.push(Row {
+                load: case.load,
+                peer: peer.to_owned(),
+                medians: Figures::median(&figures),
+                range,
+            });
+        }
+        Ok(rows)
+    }
+
+    /// One timed run, repeated once if the machine was busy with other things.
+    fn timed(&self, case: Case, peer: &str) -> Result<Figures> {
+        let program = [self.bench.clone().into_os_string()];
+        let foreign = |figures: &Figures| figures.get("foreign").unwrap_or(0.0);
+        let first = self.measured(&program, case.load, peer, case.operations)?;
+        if foreign(&first) <= TOLERATED {
+            return Ok(first);
+        }
+        let second = self.measured(&program, case.load, peer, case.operations)?;
+        Ok(if foreign(&second) < foreign(&first) { second } else { first })
+    }
+
+    /// Instructions, system calls and allocations per operation.
+    fn exact(&self, plan: &Plan, case: Case, peer: &str) -> Result<Figures> {
+        let mut figures = Figures::default();
+        let threads = if let Load::Micro { threads, .. } = case.load { threads } else { 1 };
+        // Valgrind runs one thread at a time, so contention would not be what it is.
+        if self.valgrind && threads == 1 {
+            let span = Span::of(case.load, plan.quick);
+            figures.set("instructions", self.difference(case.load, peer, span, instructions::count)?);
+        }
+        if self.strace && case.load.bench() == Bench::Client {
+            let span = Span::of(case.load, plan.quick);
+            figures.set("syscalls", self.difference(case.load, peer, span, syscalls::count)?);
+        }
+        let counted = self.counted(case, peer)?;
+        for name in ["allocations", "errors"] {
+            if let Some(value) = counted.get(name) {
+                figures.set(name, value);
+            }
+        }
+        Ok(figures)
+    }
+
+    /// A run under the counting allocator; its times count for nothing.
+    fn counted(&self, case: Case, peer: &str) -> Result<Figures> {
+        let Some(twin) = &self.alloc else { return Ok(Figures::default()) };
+        let operations = case.operations.min(20_000);
+        self.measured(&[twin.clone().into_os_string()], case.load, peer, operations)
+    }
+
+    /// What `instrument` counts per operation: the difference of a long run and a short one.
+    fn difference(
+        &self,
+        load: Load,
+        peer: &str,
+        span: Span,
+        instrument: fn(&[OsString]) -> Result<f64>,
+    ) -> Result<f64> {
+        let count = |operations| {
+            let origin = Origin::start(self, load)?;
+            let run = CaseRun { load, peer: peer.to_owned(), operations, origin: origin.address() };
+            let mut program = vec![self.bench.clone().into_os_string(), "case".into()];
+            program.extend(run.words().into_iter().map(OsString::from));
+            instrument(&program)
+        };
+        Ok((count(span.long)? - count(span.short)?) / (span.long - span.short) as f64)
+    }
+
+    /// Runs one case in a process of its own.
+    fn measured(&self, program: &[OsString], load: Load, peer: &str, operations: u64) -> Result<Figures> {
+        let origin = Origin::start(self, load)?;
+        let run = CaseRun { load, peer: peer.to_owned(), operations, origin: origin.address() };
+        let watch = Watch::start();
+        let (program, before) = program.split_first().ok_or_else(|| Error::new("no program"))?;
+        let output = Command::new(program)
+            .args(before)
+            .arg("case")
+            .args(run.words())
+            .stderr(Stdio::inherit())
+            .output()?;
+        if !output.status.success() {
+            return Err(Error::new(format!("{} {load} {peer}: {}", load.bench().name(), output.status)));
+        }
+        let mut figures = Figures::from_line(&String::from_utf8_lossy(&output.stdout));
+        let served = origin.finish()?;
+        let cpu = |figures: &Figures| figures.get("cpu_s").unwrap_or(0.0);
+        let ours = Duration::from_secs_f64(cpu(&figures) + cpu(&served));
+        if let Some(foreign) = watch.foreign(ours) {
+            figures.set("foreign", foreign);
+        }
+        if let Some(connections) = served.get("conns") {
+            figures.set("conns", connections);
+        }
+        Ok(figures)
+    }
+}
+
+/// Two numbers of operations, far enough apart that their difference is exact.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    short: u64,
+    long: u64,
+}
+
+impl Span {
+    fn of(load: Load, quick: bool) -> Self {
+        match load.bench() {
+            Bench::Micro => Self { short: 100_000, long: 200_000 },
+            Bench::Client | Bench::Idle if quick => Self { short: 500, long: 1_500 },
+            Bench::Client | Bench::Idle => Self { short: 1_000, long: 5_000 },
+        }
+    }
+}
+
+/// A running loopback server, or none for benchmarks without sockets.
+struct Origin(Option<Server>);
+
+struct Server {
+    process: Child,
+    says: BufReader<ChildStdout>,
+    address: SocketAddr,
+}
+
+impl Origin {
+    fn start(tools: &Tools, load: Load) -> Result<Self> {
+        if load.bench() == Bench::Micro {
+            return Ok(Self(None));
+        }
+        let mut process = Command::new(&tools.bench)
+            .args(["origin", "--core", &(CORE + 1).to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = process.stdout.take().ok_or_else(|| Error::new("the origin has no output"))?;
+        let mut says = BufReader::new(output);
+        let mut line = String::new();
+        says.read_line(&mut line)?;
+        let address = line.trim().strip_prefix(GREETING.trim()).ok_or_else(|| Error::new("no origin"))?;
+        let address = address.trim().parse()?;
+        Ok(Self(Some(Server { process, says, address })))
+    }
+
+    fn address(&self) -> Option<SocketAddr> {
+        self.0.as_ref().map(|server| server.address)
+    }
+
+    /// Ends the server and gives what it counted.
+    fn finish(mut self) -> Result<Figures> {
+        let Some(server) = &mut self.0 else { return Ok(Figures::default()) };
+        drop(server.process.stdin.take());
+        let mut line = String::new();
+        server.says.read_to_string(&mut line)?;
+        Ok(Figures::from_line(&line))
+    }
+}
+
+impl Drop for Origin {
+    fn drop(&mut self) {
+        if let Some(server) = &mut self.0 {
+            // With its input closed it ends by itself; waiting leaves no zombie behind.
+            drop(server.process.stdin.take());
+            let _ = server.process.wait();
+        }
+    }
+}

@@ -13,7 +13,7 @@ use pool_core::pool::{
 use pool_core::report::{ClosedBy, StreamEnd};
 use pool_core::time::{Deadline, Instant};
 
-use crate::book::{AtHead, Book, Drain, End, Socket, Up, Waiting};
+use crate::book::{AtHead, Book, Drain, End, Life, Socket, Up, Waiting};
 use crate::invariants;
 
 /// What a bench is made of.
@@ -45,21 +45,12 @@ pub struct Side {
     pub pool: Pool,
     /// What must be true of it.
     pub book: Book,
-    /// Whether it was told to end.
-    life: Life,
     /// The newest `Connect` since the last trigger.
     newest: Option<(ConnId, ConnectReason)>,
     /// How many things were handed in at once.
     triggers: usize,
     /// Requests that failed since the last trigger, in order.
     failed: Vec<(Token, FailReason)>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Life {
-    Open,
-    /// After `drain(AndDelete)` or `abort`.
-    Ending,
 }
 
 /// Pools on one ledger under a virtual clock.
@@ -90,7 +81,6 @@ impl Bench {
                 u64::from(pool),
             ),
             book: Book::new(&settings.config),
-            life: Life::Open,
             triggers: 1,
             newest: None,
             failed: Vec::new(),
@@ -215,10 +205,10 @@ impl Bench {
 
     fn take_order(&mut self, side: usize, action: Action) {
         let now = self.now;
-        let Side { pool, book, newest, failed, life, .. } = &mut self.sides[side];
+        let Side { pool, book, newest, failed, .. } = &mut self.sides[side];
         match action {
             Action::Connect { conn, reason } => {
-                assert_eq!(*life, Life::Open, "32: {conn:?} is opened by a pool that is to end");
+                assert_eq!(book.life, Life::Open, "32: {conn:?} is opened by a pool that is to end");
                 book.opened(now, conn, reason);
                 *newest = Some((conn, reason));
                 if let Some(limit) = self.initial_limit {
@@ -272,7 +262,10 @@ impl Bench {
         let request = self.new_request(early_data);
         let answer = self.trigger(side, |pool, now, ledger| pool.request(now, ledger, request));
         let refused = matches!(answer, Answer::Failed(_));
-        assert!(self.sides[side].life == Life::Open || refused, "32: a pool that is to end took a request");
+        assert!(
+            self.sides[side].book.life == Life::Open || refused,
+            "32: a pool that is to end took a request"
+        );
         self.answered(side, request, answer, AtHead::No);
         answer
     }
@@ -311,7 +304,7 @@ impl Bench {
     pub fn drain(&mut self, side: usize, mode: DrainMode) {
         let connected = self.connected(side);
         if mode == DrainMode::AndDelete {
-            self.sides[side].life = Life::Ending;
+            self.sides[side].book.life = Life::Ending;
         }
         self.trigger(side, |pool, now, ledger| pool.drain(now, ledger, mode));
         self.pump(side);
@@ -341,7 +334,7 @@ impl Bench {
 
     /// Tears a pool down.
     pub fn abort(&mut self, side: usize) {
-        self.sides[side].life = Life::Ending;
+        self.sides[side].book.life = Life::Ending;
         self.trigger(side, |pool, now, ledger| pool.abort(now, ledger));
         self.pump(side);
         let book = &self.sides[side].book;

@@ -37,6 +37,15 @@ pub enum Drain {
     Seen,
 }
 
+/// Whether a pool was told to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It takes requests.
+    Open,
+    /// After `drain(AndDelete)` or `abort`.
+    Ending,
+}
+
 /// One connection.
 #[derive(Clone, Debug)]
 pub struct Socket {
@@ -120,6 +129,8 @@ pub struct Book {
     pub early_data: EarlyDataSupport,
     /// Whether `max_requests` counts.
     pub request_limit: RequestLimit,
+    /// Whether the pool was told to end.
+    pub life: Life,
     /// Every connection that ever was, oldest first.
     pub sockets: Vec<Socket>,
     /// The queue, oldest first.
@@ -147,6 +158,7 @@ impl Book {
             multiplexing: config.multiplexing(),
             early_data: config.early_data(),
             request_limit: config.request_limit(),
+            life: Life::Open,
             sockets: Vec::new(),
             queue: Vec::new(),
             outcomes: Outcomes::default(),

@@ -6,7 +6,7 @@ use super::super::*;
 use super::ledger::{ME, OTHER, is_in_line, limits, used};
 use crate::config::{FailQueue, Jitter, PoolConfigBuilder};
 use crate::id::{ConnId, Token, WaiterId};
-use crate::limits::{Ledger, Local, Resource};
+use crate::limits::{Ledger, Local, Need, Resource};
 use crate::report::{ClosedBy, StreamEnd};
 use crate::time::{Deadline, Instant};
 
@@ -370,4 +370,92 @@ fn a_pool_with_one_connection_is_small() {
     ];
     let bytes: usize = parts.iter().map(|(_, size)| size).sum();
     assert!(bytes <= 896, "{bytes}: {parts:?}");
+}
+
+#[test]
+fn of_settled_connections_the_one_that_was_used_last_is_picked_first() {
+    let mut book = limits(10, 10, 10);
+    let (mut pool, c0) = connected(exclusive(), &mut book);
+    queue(&mut pool, &mut book, T0, 1);
+    let c1 = opened(&mut pool)[0];
+    pool.handle_connected(T0, &mut book, c1, None);
+    actions(&mut pool);
+    pool.handle_stream_ended(T0, &mut book, c1, StreamEnd::Complete);
+    pool.handle_stream_ended(T0, &mut book, c0, StreamEnd::Complete);
+    pool.handle_settled(T0, &mut book);
+    for expected in [c0, c1] {
+        let answer = pool.request(T0, &mut book, Request::new(Token(2)));
+        assert!(matches!(answer, Answer::Bound(Bound { conn, .. }) if conn == expected), "{answer:?}");
+    }
+}
+
+#[test]
+fn a_stream_in_progress_is_never_idle_and_a_closed_connection_has_no_timer() {
+    let mut book = limits(10, 10, 10);
+    let (mut pool, conn) = connected(exclusive().idle_timeout(Some(Duration::from_millis(10))), &mut book);
+    for ms in 0..50 {
+        pool.handle_timeout(at(ms), &mut book);
+    }
+    assert_eq!(actions(&mut pool), []);
+    pool.handle_stream_ended(at(50), &mut book, conn, StreamEnd::CloseNotified);
+    actions(&mut pool);
+    assert_eq!(pool.deadline(), Deadline::Never);
+}
+
+#[test]
+fn an_idle_report_that_is_no_longer_true_is_not_given() {
+    let mut book = limits(10, 10, 10);
+    let (mut pool, conn) = connected(exclusive(), &mut book);
+    pool.handle_closed(T0, &mut book, conn, ClosedBy::Remote);
+    queue(&mut pool, &mut book, T0, 1);
+    let taken = actions(&mut pool);
+    let [Action::Connect { conn, .. }] = taken[..] else { panic!("{taken:?}") };
+    pool.handle_closed(T0, &mut book, conn, ClosedBy::Remote);
+    assert!(matches!(actions(&mut pool)[..], [Action::Fail { .. }, Action::Idle]));
+}
+
+#[test]
+fn early_data_is_for_requests_that_allow_it() {
+    let mut book = limits(10, 10, 10);
+    let mut pool = pool(streams(2).early_data(EarlyDataSupport::On));
+    queue(&mut pool, &mut book, T0, 1);
+    let conn = opened(&mut pool)[0];
+    pool.handle_early_data_ready(T0, &mut book, conn);
+    assert_eq!(actions(&mut pool), []);
+    let answer = pool.request(T0, &mut book, Request::new(Token(2)).early_data_safe());
+    assert!(matches!(answer, Answer::Bound(Bound { reason: BindReason::EarlyData, .. })), "{answer:?}");
+    assert_eq!(pool.stats().rq_0rtt, 1);
+    // The handshake fails: the stream dies with it, the queue fails.
+    pool.handle_closed(T0, &mut book, conn, ClosedBy::Remote);
+    assert!(matches!(actions(&mut pool)[..], [Action::Fail { token: Token(1), .. }, Action::Idle]));
+    let stats = pool.stats();
+    assert_eq!((stats.cx_connect_fail, stats.cx_destroy_remote_with_active_rq), (1, 1));
+    assert_eq!((stats.rq_pending_failure_eject, used(&book)), (2, [0; 5]));
+}
+
+#[test]
+fn a_seat_that_is_no_longer_wanted_goes_to_the_next_pool() {
+    let mut book = limits(2, 10, 10);
+    let foreign = book.try_take(Resource::Connections, OTHER).unwrap();
+    let (mut pool, conn) = connected(exclusive(), &mut book);
+    queue(&mut pool, &mut book, T0, 1);
+    book.await_free(Resource::Connections, OTHER, Need::Queue);
+    // One stream is about to be free, which is all that the queue needs.
+    pool.handle_stream_ended(T0, &mut book, conn, StreamEnd::Complete);
+    book.give_back(foreign);
+    assert_eq!(book.poll_freed(), Some((ME.pool, Resource::Connections)));
+    pool.handle_slot_freed(T0, &mut book, Resource::Connections);
+    assert_eq!(opened(&mut pool), []);
+    assert_eq!(book.poll_freed(), Some((OTHER.pool, Resource::Connections)));
+}
+
+#[test]
+fn deletion_closes_a_connection_on_which_the_peer_allows_nothing() {
+    let mut book = limits(2, 10, 10);
+    let (mut pool, conn) = connected(streams(1), &mut book);
+    pool.handle_capacity_changed(T0, &mut book, conn, 0);
+    pool.handle_stream_ended(T0, &mut book, conn, StreamEnd::Complete);
+    assert_eq!(pool.counts().busy, 1);
+    pool.drain(T0, &mut book, DrainMode::AndDelete);
+    assert_eq!(actions(&mut pool), [Action::Close { conn, reason: CloseReason::Drained }]);
 }

@@ -120,6 +120,8 @@ pub enum Step {
     GiveSeat {
         nth: u8,
     },
+    /// One more thing is handed in before the orders of the next one are taken.
+    HoldOrdersBack,
     /// The next steps are about the next pool.
     NextPool,
 }
@@ -194,11 +196,12 @@ impl Step {
             59 => Self::Preconnect { thousandths: choices.pick(&[0, 1_000, 1_100, 2_000, 3_000]) },
             60 => match choices.below(8) {
                 0 => Self::Abort,
+                1..=4 => Self::HoldOrdersBack,
                 _ => Self::NextPool,
             },
             61 => Self::TakeSeat { resource: choices.pick(&RESOURCES) },
             62 => Self::GiveSeat { nth: choices.byte() },
-            _ => Self::NextPool,
+            _ => Self::HoldOrdersBack,
         }
     }
 }

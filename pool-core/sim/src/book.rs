@@ -280,21 +280,27 @@ impl Book {
         waiting
     }
 
-    /// A request got a connection.
-    pub fn bound(&mut self, request: Request, id: ConnId) {
-        let own_limit = self.own_limit;
-        let socket = self.socket_mut(id);
-        assert!(socket.is_open(), "7: {id:?} is closed, {:?} cannot be bound to it", request.token);
-        assert!(socket.drain == Drain::No, "28: {id:?} drains, {:?} cannot be bound to it", request.token);
+    /// Panics if the connection must not be given to a request now.
+    pub fn may_be_bound(&self, request: Request, id: ConnId) {
+        let socket = self.socket(id);
+        let token = request.token;
+        assert!(socket.is_open(), "7: {id:?} is closed, {token:?} cannot be bound to it");
+        assert!(socket.drain == Drain::No, "28: {id:?} drains, {token:?} cannot be bound to it");
         match socket.up {
-            Up::No => panic!("7: {id:?} is connecting, {:?} cannot be bound to it", request.token),
-            Up::Early => assert_eq!(request.early_data, EarlyData::Safe, "7: {:?}", request.token),
+            Up::No => panic!("7: {id:?} is connecting, {token:?} cannot be bound to it"),
+            Up::Early => assert_eq!(request.early_data, EarlyData::Safe, "7: {token:?}"),
             Up::Yes => {}
         }
-        socket.requests.push(request.token);
-        socket.remaining -= 1;
-        assert!(socket.requests.len() as i64 <= socket.limit.min(own_limit), "5: too many streams on {id:?}");
-        assert!(socket.remaining >= 0, "6: {id:?} has served its time");
+        assert!(socket.unused() > 0, "5 and 6: {id:?} has no stream for {token:?}");
+    }
+
+    /// A request got a connection. If its socket is gone by now, the request went with it.
+    pub fn bound(&mut self, request: Request, id: ConnId) {
+        let socket = self.socket_mut(id);
+        if socket.is_open() {
+            socket.requests.push(request.token);
+            socket.remaining -= 1;
+        }
     }
 
     /// A stream ended.

@@ -82,6 +82,9 @@ impl Drop for Walk {
             for step in &self.trace {
                 let _ = writeln!(story, "  {step:?}");
             }
+            for (pool, event) in self.bench.events.iter().rev().take(24).rev() {
+                let _ = writeln!(story, "  pool {pool}: {event:?}");
+            }
             eprintln!("{story}... at {:?}, in pool {}", self.bench.now(), self.current);
         }
     }
@@ -123,6 +126,7 @@ impl Walk {
 
     /// One of three ends, then nothing may be left.
     pub fn end(&mut self, choices: &mut Choices<'_>) {
+        self.bench.take_all_orders();
         let pools = self.bench.sides().len();
         match choices.below(3) {
             0 => {
@@ -157,6 +161,7 @@ impl Walk {
         self.trace.push(step);
         let side = self.current;
         match step {
+            Step::HoldOrdersBack => self.bench.hold_orders_back(),
             Step::NextPool => self.current = (side + 1) % self.bench.sides().len(),
             Step::Request { early_data } => {
                 self.bench.request(side, early_data);

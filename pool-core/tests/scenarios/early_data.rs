@@ -74,3 +74,35 @@ fn base_22_drain_with_early_data_streams() {
     assert_eq!(w.stats().cx_connect_fail, 0, "given up by the pool itself");
     w.finish();
 }
+
+#[test]
+fn p1_early_data_that_takes_the_last_stream_opens_for_those_who_wait() {
+    // As the keys arrive.
+    let mut w = Setup::streams(3).early_data().max_requests_per_connection(2).max_connections(1).start();
+    w.request(R1);
+    w.expect([Queued(R1), Open(C0)]);
+    w.request_early(R2);
+    w.request_early(R3);
+    w.expect([Queued(R2), Queued(R3)]);
+    w.early_data_ready(C0);
+    w.expect([Bind(R2, C0), Bind(R3, C0), Open(C1)]);
+    w.assert_state(C0, S::Draining);
+    assert_eq!(w.forced(), 1);
+    w.connected(C1);
+    w.expect([Bind(R1, C1)]);
+    w.finish();
+
+    // As a stream ends.
+    let mut w = Setup::streams(1).early_data().max_requests_per_connection(2).max_connections(1).start();
+    w.request_early(R1);
+    w.expect([Queued(R1), Open(C0)]);
+    w.early_data_ready(C0);
+    w.expect([Bind(R1, C0)]);
+    w.request(R2);
+    w.request_early(R3);
+    w.expect([Queued(R2), Queued(R3)]);
+    w.complete(R1);
+    w.expect([Bind(R3, C0), Open(C1)]);
+    w.assert_state(C0, S::Draining);
+    w.finish();
+}

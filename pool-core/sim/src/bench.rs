@@ -350,7 +350,7 @@ impl Bench {
     /// Cancels a queued request.
     pub fn cancel(&mut self, side: usize, waiting: Waiting, policy: CancelPolicy) {
         let Waiting { request, waiter } = waiting;
-        let before = self.sides[side].book.there().filter(|socket| socket.is_open()).count();
+        let before = invariants::excess_closes(&self.sides[side].book);
         let cancelled = self.trigger(side, |pool, now, ledger| pool.cancel(now, ledger, waiter, policy));
         let Side { book, triggers, .. } = &mut self.sides[side];
         let alone = *triggers == 1 && self.orders == Orders::Taken;
@@ -444,13 +444,20 @@ impl Bench {
 
     /// A stream ended; illegal if the connection has none.
     pub fn stream_ended(&mut self, side: usize, conn: ConnId, end: StreamEnd) {
-        match self.streams(side, conn) {
-            Streams::Known => self.sides[side].book.ended(conn),
-            Streams::None => {}
+        let reusable = match self.streams(side, conn) {
+            Streams::Known => {
+                let book = &mut self.sides[side].book;
+                book.ended(conn);
+                invariants::inv_27_is_reusable_after(book, end)
+            }
+            Streams::None => true,
             Streams::NotYetKnown => return,
-        }
+        };
         self.trigger(side, |pool, now, ledger| pool.handle_stream_ended(now, ledger, conn, end));
         self.pump();
+        if !reusable {
+            invariants::inv_31_nothing_old_stays_usable(&self.sides[side].pool, &[conn]);
+        }
     }
 
     /// A bind was refused; illegal if the connection has no stream.
@@ -479,6 +486,7 @@ impl Bench {
     pub fn go_away(&mut self, side: usize, conn: ConnId) {
         self.trigger(side, |pool, now, ledger| pool.handle_go_away(now, ledger, conn));
         self.pump();
+        invariants::inv_31_nothing_old_stays_usable(&self.sides[side].pool, &[conn]);
     }
 
     /// Unsolicited bytes.
@@ -492,6 +500,7 @@ impl Bench {
     pub fn suspect(&mut self, side: usize, conn: ConnId) {
         self.trigger(side, |pool, now, ledger| pool.handle_suspect(now, ledger, conn));
         self.pump();
+        invariants::inv_31_nothing_old_stays_usable(&self.sides[side].pool, &[conn]);
     }
 
     /// The transport is gone, by itself or as ordered.

@@ -10,6 +10,7 @@ use pool_core::pool::{
     CancelPolicy, CloseReason, ConnectReason, EarlyData, FailReason, HostHealth, Phase, Pool, Seating, State,
     WakeReason,
 };
+use pool_core::report::StreamEnd;
 use pool_core::time::Deadline;
 
 use crate::bench::{Bench, Side};
@@ -248,20 +249,21 @@ pub fn inv_18_opened_only_what_was_wanted(pool: &Pool, book: &Book, newest: Conn
     assert!(wanted, "18: {newest:?} was opened for {reason:?} with {pending} queued, {active} active");
 }
 
-/// 19: a cancel closes at most one attempt, and only one that is not needed.
-pub fn inv_19_one_excess_attempt_at_most(pool: &Pool, book: &Book, open_before: usize, policy: CancelPolicy) {
+/// Connections that were closed because nobody needed them any more.
+#[must_use]
+pub fn excess_closes(book: &Book) -> usize {
     let excess = |end| matches!(end, End::Ordered(CloseReason::Excess));
-    let open = book.there().filter(|socket| socket.is_open()).count();
-    let opened = book.opened_in_trigger;
+    book.there().filter(|socket| excess(socket.end)).count()
+}
+
+/// 19: a cancel closes at most one attempt, only if told to, and only one that is not needed.
+pub fn inv_19_one_excess_attempt_at_most(pool: &Pool, book: &Book, before: usize, policy: CancelPolicy) {
+    let closed = excess_closes(book) - before;
     match policy {
-        // Deleting pools close what nobody needs any more.
-        CancelPolicy::Default => {
-            let none = book.there().all(|socket| !excess(socket.end) || socket.requests.is_empty());
-            assert!(none, "19");
-        }
+        CancelPolicy::Default => assert_eq!(closed, 0, "19"),
         CancelPolicy::CloseExcess => {
-            let closed = book.there().filter(|socket| excess(socket.end)).count();
-            if closed > 0 && open + 1 == open_before + opened && pool.health() == HostHealth::Healthy {
+            assert!(closed <= 1, "19: {closed} attempts for one cancel");
+            if closed == 1 && pool.health() == HostHealth::Healthy && book.life == Life::Open {
                 let ratio = i64::from(pool.config().per_upstream_preconnect_ratio().thousandths());
                 let (pending, active) = (book.queue.len() as i64, book.active() as i64);
                 let places = book.connecting_capacity() + active;
@@ -350,6 +352,19 @@ pub fn inv_25_a_failed_attempt_fails_the_queue(
 pub fn inv_26_streams_are_not_failed_by_policy(book: &Book, conn: ConnId, reason: CloseReason) {
     let streams = book.socket(conn).requests.len();
     assert!(streams == 0 || Bench::may_end_streams(reason), "26: {reason:?} ends {streams} streams");
+}
+
+/// 27: whether a connection may serve again after a stream ended like this.
+#[must_use]
+pub fn inv_27_is_reusable_after(book: &Book, end: StreamEnd) -> bool {
+    match end {
+        StreamEnd::Complete => true,
+        StreamEnd::CloseNotified | StreamEnd::Final => false,
+        StreamEnd::RequestUnfinished
+        | StreamEnd::LocalReset
+        | StreamEnd::RemoteReset
+        | StreamEnd::RemoteRefused => book.multiplexing != Multiplexing::Exclusive,
+    }
 }
 
 /// 31 and 28: what was connected before a drain drains or closes.

@@ -1,19 +1,21 @@
 //! Pools on one ledger, driven as a faithful driver does: hand in one thing, take all orders, hand
 //! on freed seats, and never sleep past a deadline.
 
+mod ends;
+mod facts;
+
 use std::sync::Arc;
 
-use pool_core::config::{Admission, EarlyDataSupport, PoolConfig, Ratio};
+use pool_core::config::{PoolConfig, Ratio};
 use pool_core::id::{ConnId, HostId, PoolId, Token, WaiterId};
-use pool_core::limits::{Claimant, Ledger, Limits, Local, Priority, Resource, Seat, Thresholds};
+use pool_core::limits::{Claimant, Ledger, Limits, Local, Priority, Resource, Seat};
 use pool_core::pool::{
-    Action, Answer, CancelPolicy, CloseReason, ConnectReason, DrainMode, EarlyData, FailReason, HostHealth,
-    Pool, Request, State, Triple,
+    Action, Answer, CancelPolicy, ConnectReason, DrainMode, EarlyData, FailReason, Pool, Request, State,
+    Triple,
 };
-use pool_core::report::{ClosedBy, StreamEnd};
-use pool_core::time::{Deadline, Instant};
+use pool_core::time::Instant;
 
-use crate::book::{AtHead, Book, Drain, End, Life, Socket, Up, Waiting};
+use crate::book::{AtHead, Book, Life, Socket, Waiting};
 use crate::invariants;
 
 /// What a bench is made of.
@@ -378,14 +380,30 @@ impl Bench {
     /// Drains.
     pub fn drain(&mut self, side: usize, mode: DrainMode) {
         let connected = self.connected(side);
+        let alone = self.sides[side].triggers == 0 && self.orders == Orders::Taken;
+        let needed = self.attempts_that_the_queue_needs(side);
         if mode == DrainMode::AndDelete {
             self.sides[side].book.life = Life::Ending;
         }
         self.trigger(side, |pool, now, ledger| pool.drain(now, ledger, mode));
+        if alone && mode != DrainMode::AndDelete {
+            self.take_orders(side);
+            let Side { book, failed, .. } = &self.sides[side];
+            invariants::inv_31_the_queue_keeps_its_attempts(book, &needed, failed);
+        }
         self.pump();
         if mode != DrainMode::AndDelete {
             invariants::inv_31_nothing_old_stays_usable(&self.sides[side].pool, &connected);
         }
+    }
+
+    fn attempts_that_the_queue_needs(&self, side: usize) -> Vec<ConnId> {
+        let Side { pool, book, .. } = &self.sides[side];
+        if book.queue.is_empty() {
+            return Vec::new();
+        }
+        let attempts = pool.connections().filter(|view| view.state == State::Connecting);
+        attempts.map(|view| view.id).collect()
     }
 
     /// Retires one connection.
@@ -412,286 +430,5 @@ impl Bench {
         self.pump();
         let pool = &self.sides[side].pool;
         assert_eq!(pool.triple(), Triple::default(), "abort leaves nothing");
-    }
-
-    // ---- facts ----
-
-    /// Early keys are there. Illegal unless the pool supports it and the connection is connecting.
-    pub fn early_data_ready(&mut self, side: usize, conn: ConnId) {
-        let Side { pool, book, .. } = &mut self.sides[side];
-        let supported = book.early_data == EarlyDataSupport::On;
-        let connecting = pool.connection(conn).is_some_and(|view| view.state == State::Connecting);
-        if supported && connecting {
-            book.up(conn, Up::Early);
-        }
-        self.trigger(side, |pool, now, ledger| pool.handle_early_data_ready(now, ledger, conn));
-        self.pump();
-    }
-
-    /// The handshake is complete.
-    pub fn connected_fact(&mut self, side: usize, conn: ConnId, limit: Option<u32>) {
-        let closed = self.is_closed(side, conn);
-        let book = &mut self.sides[side].book;
-        if book.socket(conn).up != Up::Yes && !closed {
-            book.up(conn, Up::Yes);
-            if let Some(limit) = limit {
-                book.limit(conn, limit);
-            }
-        }
-        self.trigger(side, |pool, now, ledger| pool.handle_connected(now, ledger, conn, limit));
-        self.pump();
-    }
-
-    /// A stream ended; illegal if the connection has none.
-    pub fn stream_ended(&mut self, side: usize, conn: ConnId, end: StreamEnd) {
-        let reusable = match self.streams(side, conn) {
-            Streams::Known => {
-                let book = &mut self.sides[side].book;
-                book.ended(conn);
-                invariants::inv_27_is_reusable_after(book, end)
-            }
-            Streams::None => true,
-            Streams::NotYetKnown => return,
-        };
-        self.trigger(side, |pool, now, ledger| pool.handle_stream_ended(now, ledger, conn, end));
-        self.pump();
-        if !reusable {
-            invariants::inv_31_nothing_old_stays_usable(&self.sides[side].pool, &[conn]);
-        }
-    }
-
-    /// A bind was refused; illegal if the connection has no stream.
-    pub fn bind_refused(&mut self, side: usize, conn: ConnId, limit: u32) {
-        match self.streams(side, conn) {
-            Streams::Known => {
-                self.sides[side].book.bind_refused(conn, limit);
-            }
-            Streams::None => {}
-            Streams::NotYetKnown => return,
-        }
-        self.trigger(side, |pool, now, ledger| pool.handle_bind_refused(now, ledger, conn, limit));
-        self.pump();
-    }
-
-    /// The peer allows another number of streams.
-    pub fn capacity_changed(&mut self, side: usize, conn: ConnId, limit: u32) {
-        if !self.is_closed(side, conn) {
-            self.sides[side].book.limit(conn, limit);
-        }
-        self.trigger(side, |pool, now, ledger| pool.handle_capacity_changed(now, ledger, conn, limit));
-        self.pump();
-    }
-
-    /// GOAWAY.
-    pub fn go_away(&mut self, side: usize, conn: ConnId) {
-        self.trigger(side, |pool, now, ledger| pool.handle_go_away(now, ledger, conn));
-        self.pump();
-        invariants::inv_31_nothing_old_stays_usable(&self.sides[side].pool, &[conn]);
-    }
-
-    /// Unsolicited bytes.
-    pub fn protocol_error(&mut self, side: usize, conn: ConnId) {
-        self.trigger(side, |pool, now, ledger| pool.handle_protocol_error(now, ledger, conn));
-        self.pump();
-        assert!(self.is_closed(side, conn), "a protocol error ends {conn:?}");
-    }
-
-    /// The connection stopped answering.
-    pub fn suspect(&mut self, side: usize, conn: ConnId) {
-        self.trigger(side, |pool, now, ledger| pool.handle_suspect(now, ledger, conn));
-        self.pump();
-        invariants::inv_31_nothing_old_stays_usable(&self.sides[side].pool, &[conn]);
-    }
-
-    /// The transport is gone, by itself or as ordered.
-    pub fn closed(&mut self, side: usize, conn: ConnId, by: ClosedBy) {
-        let Side { pool, book, .. } = &mut self.sides[side];
-        let Socket { up, end, drain, .. } = *book.socket(conn);
-        let before = book.queue.clone();
-        let policy = pool.config().on_connect_failure();
-        if end != End::Gone {
-            book.gone(conn);
-        }
-        self.trigger(side, |pool, now, ledger| pool.handle_closed(now, ledger, conn, by));
-        let alone = self.sides[side].triggers == 1 && self.orders == Orders::Taken;
-        // Nobody waits for a connection that drains, whether its handshake was complete or not.
-        if alone && end == End::Open && up != Up::Yes && drain == Drain::No {
-            self.take_orders(side);
-            let Side { book, failed, .. } = &self.sides[side];
-            invariants::inv_25_a_failed_attempt_fails_the_queue(book, &before, failed, policy);
-        }
-        self.pump();
-    }
-
-    /// The settle pass.
-    pub fn settled(&mut self, side: usize) {
-        self.trigger(side, |pool, now, ledger| pool.handle_settled(now, ledger));
-        self.pump();
-        assert_eq!(self.sides[side].pool.counts().settling, 0, "23: settle leaves nothing settling");
-    }
-
-    /// A wake-up that nothing asked for.
-    pub fn timeout(&mut self, side: usize) {
-        self.trigger(side, |pool, now, ledger| pool.handle_timeout(now, ledger));
-        self.sides[side].triggers += self.sides[side].book.there().count();
-        self.pump();
-    }
-
-    /// A seat was freed, says somebody.
-    pub fn slot_freed(&mut self, side: usize, resource: Resource) {
-        self.trigger(side, |pool, now, ledger| pool.handle_slot_freed(now, ledger, resource));
-        self.pump();
-    }
-
-    /// The host's health.
-    pub fn health(&mut self, side: usize, health: HostHealth) {
-        let was = self.sides[side].pool.health();
-        let connected = self.connected(side);
-        self.trigger(side, |pool, now, ledger| pool.handle_host_health(now, ledger, health));
-        self.pump();
-        if health == HostHealth::Unhealthy && was != health {
-            invariants::inv_31_nothing_old_stays_usable(&self.sides[side].pool, &connected);
-        }
-    }
-
-    fn connected(&self, side: usize) -> Vec<ConnId> {
-        let sockets = self.sides[side].book.there();
-        sockets.filter(|socket| socket.is_open() && socket.up == Up::Yes).map(|socket| socket.id).collect()
-    }
-
-    // ---- time, and the other user ----
-
-    /// The earliest deadline of all pools.
-    #[must_use]
-    pub fn next_deadline(&self) -> Option<(Instant, usize)> {
-        let deadlines =
-            self.sides.iter().enumerate().filter_map(|(side, Side { pool, .. })| {
-                pool.deadline().instant(self.now).map(|at| (at, side))
-            });
-        deadlines.min()
-    }
-
-    /// Moves the clock, waking pools on the way.
-    pub fn advance_to(&mut self, target: Instant) {
-        let mut wakes = 0;
-        while let Some((at, side)) = self.next_deadline().filter(|(at, _)| *at <= target) {
-            self.now = self.now.max(at);
-            self.timeout(side);
-            wakes += 1;
-            assert!(
-                wakes < 10_000,
-                "a deadline that does not move on: {:?}",
-                self.sides[side].pool.deadline()
-            );
-        }
-        self.now = self.now.max(target);
-        self.take_all_orders();
-    }
-
-    /// The other user of the ledger takes a seat, if there is one.
-    pub fn take_seat(&mut self, resource: Resource) {
-        if let Ok(seat) = self.ledger.try_take(resource, OTHER) {
-            self.held.push((resource, seat));
-        }
-        self.take_all_orders();
-    }
-
-    /// The other user gives a seat back.
-    pub fn give_seat(&mut self, nth: usize) {
-        if !self.held.is_empty() {
-            let (_, seat) = self.held.remove(nth % self.held.len());
-            self.ledger.give_back(seat);
-            self.pump();
-        }
-    }
-
-    // ---- ends ----
-
-    /// Everything ends well: peers answer, sockets close when ordered to, seats come back.
-    /// Then every queued request must get its outcome (invariant 24).
-    pub fn run_fairly(&mut self) {
-        self.take_all_orders();
-        while !self.held.is_empty() {
-            self.give_seat(0);
-        }
-        if self.sides[0].pool.config().admission() == Admission::Strict {
-            // Without forced connections a pool may wait for as long as others keep theirs.
-            self.ledger.set_limits(Thresholds::unlimited());
-            self.pump();
-        }
-        let work: usize = self.sides.iter().map(|s| s.book.queue.len() + s.book.there().count()).sum();
-        for _ in 0..8 * work + 8 {
-            for side in 0..self.sides.len() {
-                for socket in self.sides[side].book.sockets.clone() {
-                    self.treat_fairly(side, &socket);
-                }
-                self.settled(side);
-            }
-        }
-        for Side { pool, book, .. } in &self.sides {
-            assert!(book.queue.is_empty(), "24: {:?} wait for ever in {pool:?}", book.queue);
-        }
-    }
-
-    fn treat_fairly(&mut self, side: usize, socket: &Socket) {
-        let id = socket.id;
-        match socket.end {
-            End::Gone => {}
-            End::Ordered(_) => self.closed(side, id, ClosedBy::Local),
-            End::Open if socket.up != Up::Yes => self.connected_fact(side, id, Some(2)),
-            End::Open => {
-                if socket.limit == 0 && socket.drain == Drain::No {
-                    self.capacity_changed(side, id, 2);
-                }
-                for _ in &socket.requests {
-                    if !self.is_closed(side, id) {
-                        self.stream_ended(side, id, StreamEnd::Complete);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Closes every socket that is left, after a wish that ends all.
-    pub fn close_everything(&mut self) {
-        self.take_all_orders();
-        while !self.held.is_empty() {
-            self.give_seat(0);
-        }
-        for side in 0..self.sides.len() {
-            for socket in self.sides[side].book.sockets.clone() {
-                if self.sides[side].book.socket(socket.id).is_there() {
-                    self.closed(side, socket.id, ClosedBy::Remote);
-                }
-            }
-        }
-    }
-
-    /// Nothing is left, in no pool and in no gauge.
-    pub fn assert_nothing_is_left(&self) {
-        for Side { pool, book, .. } in &self.sides {
-            assert!(pool.is_idle(), "{pool:?}");
-            assert_eq!(pool.deadline(), Deadline::Never);
-            let stats = pool.stats();
-            assert_eq!(stats.cx_total, stats.cx_destroy, "12");
-            let outcomes = book.outcomes;
-            assert_eq!(outcomes.queued, outcomes.bound + outcomes.failed + outcomes.cancelled, "20");
-        }
-        for resource in Resource::ALL {
-            let gauge = self.ledger.snapshot(Priority::Default, resource);
-            assert_eq!((gauge.current, gauge.reserved), (0, 0), "12: {resource:?} returns to zero");
-        }
-    }
-
-    /// Whether a close order was meant to end streams.
-    #[must_use]
-    pub fn may_end_streams(reason: CloseReason) -> bool {
-        matches!(
-            reason,
-            CloseReason::DrainTimeout
-                | CloseReason::Aborted
-                | CloseReason::ProtocolError
-                | CloseReason::ConnectTimeout
-        )
     }
 }

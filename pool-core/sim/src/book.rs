@@ -37,6 +37,15 @@ pub enum Drain {
     Seen,
 }
 
+/// Whether a connection waits for its remaining input to be looked at (design decision P3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settle {
+    /// It does not.
+    Done,
+    /// It does, and takes no request.
+    Due,
+}
+
 /// Whether a pool was told to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
@@ -67,6 +76,8 @@ pub struct Socket {
     pub end: End,
     /// Whether it drains.
     pub drain: Drain,
+    /// Whether it settles.
+    pub settle: Settle,
 }
 
 impl Socket {
@@ -226,6 +237,7 @@ impl Book {
             requests: Vec::new(),
             end: End::Open,
             drain: Drain::No,
+            settle: Settle::Done,
         });
     }
 
@@ -286,6 +298,7 @@ impl Book {
         let token = request.token;
         assert!(socket.is_open(), "7: {id:?} is closed, {token:?} cannot be bound to it");
         assert!(socket.drain == Drain::No, "28: {id:?} drains, {token:?} cannot be bound to it");
+        assert_eq!(socket.settle, Settle::Done, "P3: {token:?} is bound to {id:?} before it settled");
         match socket.up {
             Up::No => panic!("7: {id:?} is connecting, {token:?} cannot be bound to it"),
             Up::Early => assert_eq!(request.early_data, EarlyData::Safe, "7: {token:?}"),
@@ -305,7 +318,19 @@ impl Book {
 
     /// A stream ended.
     pub fn ended(&mut self, id: ConnId) {
-        self.socket_mut(id).requests.remove(0);
+        let exclusive = self.multiplexing == Multiplexing::Exclusive;
+        let socket = self.socket_mut(id);
+        socket.requests.remove(0);
+        if exclusive {
+            socket.settle = Settle::Due;
+        }
+    }
+
+    /// The settle pass.
+    pub fn settled(&mut self) {
+        for socket in &mut self.sockets {
+            socket.settle = Settle::Done;
+        }
     }
 
     /// A bind was refused: the stream never was, and the limit is known.

@@ -82,7 +82,7 @@ pub fn inv_02_states_match_capacity(pool: &Pool, book: &Book) {
             State::Draining(_) | State::Closed(_) => continue,
         }
         assert_eq!(view.unused, unused, "2: {:?}", view.id);
-        assert_eq!(i64::from(view.remaining).min(i64::MAX), socket.remaining, "6: {:?}", view.id);
+        assert_eq!(i64::from(view.remaining), socket.remaining, "6: {:?}", view.id);
     }
 }
 
@@ -364,6 +364,14 @@ pub fn inv_27_is_reusable_after(book: &Book, end: StreamEnd) -> bool {
         | StreamEnd::LocalReset
         | StreamEnd::RemoteReset
         | StreamEnd::RemoteRefused => book.multiplexing != Multiplexing::Exclusive,
+    }
+}
+
+/// Rule 8: a drain fails nobody, and keeps the attempts that the queue waits for.
+pub fn inv_31_the_queue_keeps_its_attempts(book: &Book, needed: &[ConnId], failed: &[(Token, FailReason)]) {
+    assert!(failed.is_empty(), "31: a drain failed {failed:?}");
+    for id in needed {
+        assert!(book.socket(*id).is_open(), "31: {id:?} was needed");
     }
 }
 

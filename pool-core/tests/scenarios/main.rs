@@ -18,5 +18,6 @@ mod int;
 mod laws;
 mod rm;
 mod rules;
+mod seats;
 mod tcp;
 mod traces;

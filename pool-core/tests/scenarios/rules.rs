@@ -483,3 +483,25 @@ fn rule_12_each_close_is_attributed_by_itself() {
     assert_eq!(w.stats().cx_destroy_remote_with_active_rq, 1);
     w.finish();
 }
+
+/// P13; zero is no knowledge, and our own limits always hold.
+#[test]
+fn rule_2_the_stream_limit_before_the_first_settings() {
+    let own = || Setup::multiplexed().max_concurrent_streams(2_000);
+    for (setup, capacity) in [
+        (own(), 100),
+        (own().initial_limits([0]), 100),
+        (own().initial_limits([500]), 500),
+        (own().initial_limits([5_000]), 2_000),
+        (own().initial_limits([500]).max_requests_per_connection(100), 100),
+        (Setup::streams(7), 7),
+        (Setup::multiplexed(), 100),
+        (Setup::multiplexed().initial_limits([5_000]), 1_024),
+    ] {
+        let mut w = setup.start();
+        w.request(R1);
+        w.expect([Queued(R1), Open(C0)]);
+        w.assert_triple(0, 1, capacity);
+        w.finish();
+    }
+}

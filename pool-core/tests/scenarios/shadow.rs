@@ -125,7 +125,7 @@ impl Shadow {
     }
 
     pub(crate) fn connect_started(&mut self, conn: Conn, limit: Option<u32>) {
-        if let Some(limit) = limit {
+        if let Some(limit) = limit.filter(|limit| *limit > 0) {
             self.capacity(conn, limit);
         }
     }

@@ -21,7 +21,6 @@ use super::shared::{Entry, Shared};
 use super::state::{Outcome, Ticket};
 use crate::error::{PoolFailure, Verdict};
 use crate::exchange::{Exchange, Next, Repeatable, Usage};
-use crate::id::PoolId;
 use crate::runtime::{Connect, Runtime};
 use crate::wire::h1::{BodyKind, Event, RequestHead, TargetForm};
 
@@ -45,7 +44,7 @@ enum Stage<R: Runtime, C: Connect, B> {
     /// Waits before it asks again.
     BackingOff { body: RequestBody<B>, sleep: Pin<Box<R::Sleep>> },
     /// Has a connection.
-    Bound { attempt: Attempt<R, C, B>, pool: PoolId },
+    Bound { attempt: Attempt<R, C, B> },
     /// Gave its outcome.
     Done,
 }
@@ -86,21 +85,25 @@ where
             let now = self.shared.runtime.now();
             match self.shared.acquire(now, &origin, entry) {
                 Outcome::Bound(conn) => {
-                    let pool = conn.place().pool;
                     if let Some(attempt) = alive(&self.shared, cx, conn) {
                         self.exchange.handle_bound(now, attempt.usage);
                         let attempt = Attempt::new(self.shared.clone(), attempt, body);
-                        return Ok(Stage::Bound { attempt, pool });
+                        return Ok(Stage::Bound { attempt });
                     }
-                    entry = Entry::Again { pool, deadline: None };
+                    entry = Entry::Again { deadline: self.exchange.queue_deadline() };
                 }
                 Outcome::Queued(ticket) => {
-                    let deadline = self.shared.options.pool.pending_timeout().map(|limit| now + limit);
+                    let deadline = match entry {
+                        Entry::Again { deadline: Some(deadline) } => Some(deadline),
+                        Entry::New | Entry::Again { deadline: None } => {
+                            self.shared.options.pool.pending_timeout().map(|limit| now + limit)
+                        }
+                    };
                     self.exchange.handle_queued(now, deadline);
                     return Ok(Stage::Queued { body, ticket });
                 }
                 Outcome::Failed(failure, cause) => return self.unbound(failure, cause, body),
-                Outcome::Closed => return Err(Error::new(ErrorKind::Closed, Verdict::NeverSent)),
+                Outcome::Closed => return Err(Error::new(ErrorKind::Closed, self.exchange.verdict())),
             }
         }
     }
@@ -120,19 +123,17 @@ where
             Next::Requeue { deadline: _ } => Ok(Stage::Choosing { body, entry: Entry::New }),
             Next::Fail(verdict) => {
                 // Only a failed connect has the transport's words.
-                let cause = if failure == PoolFailure::Overflow { None } else { cause };
+                let cause = match failure {
+                    PoolFailure::LocalConnectionFailure | PoolFailure::RemoteConnectionFailure => cause,
+                    PoolFailure::Overflow | PoolFailure::ConnectTimeout | PoolFailure::PendingTimeout => None,
+                };
                 Err(Error::new(ErrorKind::Pool(failure), verdict).caused_by(cause))
             }
         }
     }
 
     /// The exchange broke on its connection.
-    fn broke(
-        &mut self,
-        fault: Fault,
-        mut body: RequestBody<B>,
-        pool: PoolId,
-    ) -> Result<Stage<R, C, B>, Error> {
+    fn broke(&mut self, fault: Fault, mut body: RequestBody<B>) -> Result<Stage<R, C, B>, Error> {
         let Fault { kind, progress } = fault;
         let final_fault =
             matches!(kind, ErrorKind::Request(_) | ErrorKind::RequestBody(_) | ErrorKind::ClosedByPool);
@@ -144,7 +145,7 @@ where
             Next::Requeue { deadline } => {
                 tracing::debug!(%kind, "replay");
                 body.rewind();
-                Ok(Stage::Choosing { body, entry: Entry::Again { pool, deadline } })
+                Ok(Stage::Choosing { body, entry: Entry::Again { deadline } })
             }
             Next::RetryAt(at) => {
                 Ok(Stage::BackingOff { body, sleep: Box::pin(self.shared.runtime.sleep(at)) })
@@ -216,16 +217,16 @@ where
                         Some(conn) => {
                             this.exchange.handle_bound(this.shared.runtime.now(), conn.usage);
                             let attempt = Attempt::new(this.shared.clone(), conn, body);
-                            Ok(Stage::Bound { attempt, pool: ticket.pool })
+                            Ok(Stage::Bound { attempt })
                         }
                         None => Ok(Stage::Choosing {
                             body,
-                            entry: Entry::Again { pool: ticket.pool, deadline: None },
+                            entry: Entry::Again { deadline: this.exchange.queue_deadline() },
                         }),
                     },
                     Some(Outcome::Failed(failure, cause)) => this.unbound(failure, cause, body),
                     Some(Outcome::Queued(ticket)) => Ok(Stage::Queued { body, ticket }),
-                    Some(Outcome::Closed) => Err(Error::new(ErrorKind::Closed, Verdict::NeverSent)),
+                    Some(Outcome::Closed) => Err(Error::new(ErrorKind::Closed, this.exchange.verdict())),
                 },
                 Stage::BackingOff { body, mut sleep } => {
                     if sleep.as_mut().poll(cx).is_pending() {
@@ -235,7 +236,7 @@ where
                     this.exchange.handle_back_off_over();
                     Ok(Stage::Choosing { body, entry: Entry::New })
                 }
-                Stage::Bound { mut attempt, pool } => {
+                Stage::Bound { mut attempt } => {
                     let head = RequestHead {
                         method: &this.head.method,
                         uri: &this.head.uri,
@@ -244,17 +245,17 @@ where
                     };
                     match attempt.poll_event(cx, Some(head)) {
                         Poll::Pending => {
-                            this.stage = Stage::Bound { attempt, pool };
+                            this.stage = Stage::Bound { attempt };
                             return Poll::Pending;
                         }
                         Poll::Ready(Ok(Event::Head(response, kind))) => {
                             return Poll::Ready(Ok(this.answer(response, kind, attempt)));
                         }
                         // Interim responses ask for nothing here: the body is sent unasked.
-                        Poll::Ready(Ok(_)) => Ok(Stage::Bound { attempt, pool }),
+                        Poll::Ready(Ok(_)) => Ok(Stage::Bound { attempt }),
                         Poll::Ready(Err(fault)) => {
                             let body = attempt.into_body();
-                            this.broke(fault, body, pool)
+                            this.broke(fault, body)
                         }
                     }
                 }

@@ -170,6 +170,12 @@ impl Slots {
         Some((conn.index, hot.state?))
     }
 
+    /// The record of a connection whose name is alive.
+    #[inline]
+    pub(super) fn find_hot(&mut self, conn: ConnId) -> Option<&mut Hot> {
+        self.hot.get_mut(conn.index as usize).filter(|hot| hot.generation == conn.generation)
+    }
+
     pub(super) fn id(&self, index: u32) -> ConnId {
         ConnId { index, generation: self[index].generation }
     }
@@ -276,7 +282,7 @@ impl Slots {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn push_front(&mut self, name: ListName, index: u32) {
         let list = self.list_mut(name);
         let old = list.head;
@@ -292,7 +298,7 @@ impl Slots {
         hot.next = old;
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn unlink(&mut self, name: ListName, index: u32) {
         let Hot { prev, next, .. } = self.hot[index as usize];
         if next != NONE {

@@ -386,7 +386,7 @@ impl Bench {
             self.sides[side].book.life = Life::Ending;
         }
         self.trigger(side, |pool, now, ledger| pool.drain(now, ledger, mode));
-        if alone && mode != DrainMode::AndDelete {
+        if alone && self.sides[side].book.life == Life::Open {
             self.take_orders(side);
             let Side { book, failed, .. } = &self.sides[side];
             invariants::inv_31_the_queue_keeps_its_attempts(book, &needed, failed);

@@ -244,7 +244,10 @@ impl Book {
     /// The peer's limit became known or was changed.
     pub fn limit(&mut self, id: ConnId, limit: u32) {
         let own = self.own_limit;
-        self.socket_mut(id).limit = i64::from(limit).min(own);
+        let socket = self.socket_mut(id);
+        socket.limit = i64::from(limit).min(own);
+        // HTTP/1 has no such fact; a pool that hears it does not go back to settling.
+        socket.settle = Settle::Done;
     }
 
     /// A handshake went on.
@@ -321,7 +324,7 @@ impl Book {
         let exclusive = self.multiplexing == Multiplexing::Exclusive;
         let socket = self.socket_mut(id);
         socket.requests.remove(0);
-        if exclusive {
+        if exclusive && socket.up == Up::Yes && socket.unused() > 0 {
             socket.settle = Settle::Due;
         }
     }

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 
 /// `POOL_SIM_SEEDS=from..to` walks other seeds than the usual ones.
 fn seeds() -> core::ops::Range<u64> {
-    let Ok(range) = std::env::var("POOL_SIM_SEEDS") else { return 0..4_000 };
+    let Ok(range) = std::env::var("POOL_SIM_SEEDS") else { return 0..2_500 };
     let (from, to) = range.split_once("..").expect("POOL_SIM_SEEDS is from..to");
     from.parse().expect("a number")..to.parse().expect("a number")
 }

@@ -45,17 +45,18 @@ struct Filed {
 
 const _: () = assert!(size_of::<Option<Entry>>() == 320, "five lines; think before it grows");
 
+const NEVER: Instant = Instant::from_nanos(u64::MAX);
+
 impl Entry {
-    /// Registers a wake-up if it is earlier than the one that is registered.
-    fn arm(&mut self, due: &mut Heap<()>, index: u32, at: Instant) {
+    /// Registers a wake-up, unless an earlier one is registered.
+    #[inline]
+    fn arm(&mut self, at: Instant, index: u32, due: &mut Heap<()>) {
         if at < self.armed {
             self.armed = at;
             due.set(index, at, ());
         }
     }
 }
-
-const NEVER: Instant = Instant::from_nanos(u64::MAX);
 
 /// All pools of one worker.
 ///
@@ -322,11 +323,11 @@ impl<L: Ledger> PoolSet<L> {
             }
             self.dirty.pop();
             entry.dirty = false;
+            // While actions were queued the deadline was `Now`; the timer behind it shows only here.
             match entry.pool.deadline() {
                 Deadline::Never => {}
                 Deadline::Now(_) => self.settling.push(index),
-                // Hidden until now behind the actions.
-                Deadline::At(at, _) => entry.arm(&mut self.due, index, at),
+                Deadline::At(at, _) => entry.arm(at, index, &mut self.due),
             }
         }
         None
@@ -346,9 +347,7 @@ impl<L: Ledger> PoolSet<L> {
                     self.dirty.push(id.0);
                 }
             }
-            Deadline::At(at, _) => {
-                entry.arm(&mut self.due, id.0, at);
-            }
+            Deadline::At(at, _) => entry.arm(at, id.0, &mut self.due),
         }
         if let Some(freed) = cluster.ledger.poll_freed() {
             let cluster = entry.cluster as usize;

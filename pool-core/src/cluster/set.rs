@@ -216,13 +216,8 @@ impl<L: Ledger> PoolSet<L> {
         owner.pools += 1;
         let seed = self.seed.wrapping_add(u64::from(index));
         let pool = Pool::new(owner.config.clone(), who, seed);
-        let entry = Entry {
-            key: CanonicalKey::of(key),
-            cluster: cluster.0,
-            armed: NEVER,
-            pool,
-            dirty: false,
-        };
+        let entry =
+            Entry { key: CanonicalKey::of(key), cluster: cluster.0, armed: NEVER, pool, dirty: false };
         let filed = Some(Filed { hash, seat });
         if self.free.pop().is_some() {
             self.entries[index as usize] = Some(entry);

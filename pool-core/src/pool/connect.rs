@@ -153,7 +153,9 @@ impl Pool {
     #[inline]
     pub(super) fn should_create(&self) -> bool {
         match self.health {
-            HostHealth::Healthy if self.cold.ratio == Ratio::ONE => i64::from(self.cold.queue.len()) > self.capacity,
+            HostHealth::Healthy if self.cold.ratio == Ratio::ONE => {
+                i64::from(self.cold.queue.len()) > self.capacity
+            }
             HostHealth::Healthy => self.load().wants(self.cold.ratio, 0),
             HostHealth::Degraded | HostHealth::Unhealthy => self.load().needs(),
         }

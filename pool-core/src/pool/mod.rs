@@ -212,12 +212,7 @@ impl Pool {
     /// worlds may go on with the original ledger.
     #[must_use]
     pub fn fork(&self) -> Self {
-        Self {
-            seats: self.seats.fork(),
-            slots: self.slots.clone(),
-            cold: self.cold.clone(),
-            ..*self
-        }
+        Self { seats: self.seats.fork(), slots: self.slots.clone(), cold: self.cold.clone(), ..*self }
     }
 
     /// The name under which seats are claimed.

@@ -248,7 +248,9 @@ impl Slots {
 
     /// Slots in use, in the order of the table.
     pub(super) fn live_slots(&self) -> impl Iterator<Item = (u32, State)> + '_ {
-        (0u32..).zip(self.near.iter().chain(self.far.iter())).filter_map(|(index, hot)| Some((index, hot.state?)))
+        (0u32..)
+            .zip(self.near.iter().chain(self.far.iter()))
+            .filter_map(|(index, hot)| Some((index, hot.state?)))
     }
 
     /// How many slots there are, vacant ones included.

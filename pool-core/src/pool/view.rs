@@ -132,7 +132,11 @@ impl Pool {
     /// Envoy's three numbers.
     #[must_use]
     pub fn triple(&self) -> Triple {
-        Triple { active: u64::from(self.active), pending: u64::from(self.cold.queue.len()), capacity: self.capacity }
+        Triple {
+            active: u64::from(self.active),
+            pending: u64::from(self.cold.queue.len()),
+            capacity: self.capacity,
+        }
     }
 
     /// Unused streams on connections whose handshake is not complete (Envoy:
@@ -236,7 +240,10 @@ impl Pool {
             (u64::from(self.active) == active, "active streams"),
             (self.capacity == capacity, "capacity"),
             (self.cold.connecting == connecting, "connecting capacity"),
-            ((slots.live, slots.table.draining, slots.table.closing) == (live, draining, closing), "connections"),
+            (
+                (slots.live, slots.table.draining, slots.table.closing) == (live, draining, closing),
+                "connections",
+            ),
             (in_lists as usize == listed && table.settling.len == slots.settling, "list lengths"),
             (slots.are_linked(), "links of lists"),
             (self.wake_at == self.first_timer(), "the first timer"),

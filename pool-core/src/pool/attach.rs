@@ -31,7 +31,8 @@ impl Pool {
     /// The direct way of a request: takes the connection that became ready last, if nothing can
     /// follow from it. Answers `None`, and has changed nothing, where a connection may have to be
     /// opened or drained or the request to wait. No deadline moves forward and no action is ordered.
-    #[inline]
+    // Always: as a call of its own it costs a tenth of what it does.
+    #[inline(always)]
     pub(crate) fn bind_directly(&mut self, ledger: &mut impl Ledger) -> Option<Answer> {
         let who = self.who();
         let index = self.pick();

@@ -40,7 +40,7 @@ fn exclusive() -> PoolConfigBuilder {
 #[test]
 fn one_step_at_the_end_of_a_stream_does_what_two_do() {
     type Prepare = fn(&mut Pool, &mut Local, &[ConnId]);
-    let worlds: [(&str, Prepare); 6] = [
+    let worlds: [(&str, Prepare); 7] = [
         ("nothing else", |_, _, _| {}),
         ("another one settles", |pool, book, conns| {
             pool.handle_stream_ended(T0, book, conns[1], StreamEnd::Complete);
@@ -48,15 +48,19 @@ fn one_step_at_the_end_of_a_stream_does_what_two_do() {
         ("another one is ready", |pool, book, conns| {
             pool.handle_stream_ended_and_settled(T0, book, conns[1], StreamEnd::Complete);
         }),
-        ("somebody waits", |pool, book, _| {
+        ("somebody waits for an attempt", |pool, book, _| {
+            pool.request(T0, book, Request::new(Token(8)));
+        }),
+        ("somebody waits for a seat", |pool, book, _| {
+            pool.request(T0, book, Request::new(Token(8)));
             pool.request(T0, book, Request::new(Token(9)));
         }),
         ("to be deleted", |pool, book, _| pool.drain(T0, book, DrainMode::AndDelete)),
         ("drains", |pool, book, conns| pool.retire(T0, book, conns[0])),
     ];
     for (name, prepare) in worlds {
-        // As many seats as connections, so that who waits waits for the ledger, too.
-        let mut book = limits(3, 10, 10);
+        // One seat more than connections.
+        let mut book = limits(4, 10, 10);
         let (mut pool, conns) = busy(exclusive(), &mut book, 3);
         prepare(&mut pool, &mut book, &conns);
         for end in [StreamEnd::Complete, StreamEnd::CloseNotified, StreamEnd::LocalReset] {

@@ -273,6 +273,13 @@ pub fn inv_19_one_excess_attempt_at_most(pool: &Pool, book: &Book, before: usize
     }
 }
 
+/// 19: of several attempts that could go, the newest goes.
+pub fn inv_19_the_newest_attempt_goes(book: &Book, conn: ConnId) {
+    let younger = book.sockets.iter().skip_while(|socket| socket.id != conn).skip(1);
+    let attempt = younger.clone().find(|socket| socket.is_open() && socket.up == Up::No);
+    assert!(attempt.is_none(), "19: {conn:?} was closed before {attempt:?}");
+}
+
 /// 21: among requests of equal eligibility, the oldest is bound first.
 pub fn inv_21_first_come_first_served(book: &Book, waiter: WaiterId) {
     let mine = book.queue.iter().find(|waiting| waiting.waiter == waiter);

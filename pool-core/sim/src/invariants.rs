@@ -361,16 +361,28 @@ pub fn inv_26_streams_are_not_failed_by_policy(book: &Book, conn: ConnId, reason
     assert!(streams == 0 || Bench::may_end_streams(reason), "26: {reason:?} ends {streams} streams");
 }
 
+/// Whether a connection may serve again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reuse {
+    /// It may.
+    Allowed,
+    /// It has to go.
+    Forbidden,
+}
+
 /// 27: whether a connection may serve again after a stream ended like this.
 #[must_use]
-pub fn inv_27_is_reusable_after(book: &Book, end: StreamEnd) -> bool {
+pub fn inv_27_reuse_after(book: &Book, end: StreamEnd) -> Reuse {
     match end {
-        StreamEnd::Complete => true,
-        StreamEnd::CloseNotified | StreamEnd::Final => false,
+        StreamEnd::Complete => Reuse::Allowed,
+        StreamEnd::CloseNotified | StreamEnd::Final => Reuse::Forbidden,
         StreamEnd::RequestUnfinished
         | StreamEnd::LocalReset
         | StreamEnd::RemoteReset
-        | StreamEnd::RemoteRefused => book.multiplexing != Multiplexing::Exclusive,
+        | StreamEnd::RemoteRefused => match book.multiplexing {
+            Multiplexing::Exclusive => Reuse::Forbidden,
+            Multiplexing::Streams { .. } => Reuse::Allowed,
+        },
     }
 }
 

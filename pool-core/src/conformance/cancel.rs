@@ -4,7 +4,7 @@ use std::pin::pin;
 
 use super::Harness;
 use super::content::Content;
-use super::lab::{assert_quiet, expect, fetch, get, millis, next_frame, post, run};
+use super::lab::{assert_quiet, breakers, expect, fetch, get, millis, next_frame, post, run};
 use super::peer::{OK, Peer};
 use super::tap::Manner;
 use super::turns::{poll_at_most, poll_once};
@@ -103,13 +103,14 @@ pub fn attempt_of_a_dropped_call_serves_the_next<H: Harness>() {
             session.write(OK);
             session.expect_end();
         });
-        let client = lab.client();
+        let client = lab.client_with(Manner::Gated, |builder| builder);
         let url = peer.url("/first");
         {
             let mut first = pin!(fetch::<H>(&client, get(&url)));
             assert!(poll_once(first.as_mut()).await.is_pending());
         }
         assert_quiet(&client.snapshot());
+        lab.counters().let_connect();
         expect::<H>(&client, get(&peer.url("/second"))).await;
         assert_eq!(lab.counters().attempts(), 1);
         lab.finish(&client).await;
@@ -126,12 +127,15 @@ pub fn connection_given_to_a_dropped_call_goes_to_the_next<H: Harness>() {
             session.write(OK);
             session.expect_end();
         });
-        let client = lab.client_within(Thresholds::default().max_connections(1));
+        let client = lab.client_with(Manner::Gated, |builder| {
+            builder.breakers(breakers(Thresholds::default().max_connections(1)))
+        });
         let (first_url, second_url) = (peer.url("/first"), peer.url("/second"));
         let mut first = Box::pin(fetch::<H>(&client, get(&first_url)));
         let mut second = pin!(fetch::<H>(&client, get(&second_url)));
         assert!(poll_once(first.as_mut()).await.is_pending());
         assert!(poll_once(second.as_mut()).await.is_pending());
+        lab.counters().let_connect();
         // Bound to the first, which does not look.
         lab.until(&client, |snapshot| snapshot.totals().active == 1).await;
         drop(first);

@@ -89,6 +89,7 @@ macro_rules! conformance_suite {
                 half_close_after_the_response_ends_the_connection,
                 connection_closed_while_idle_is_not_used,
                 bytes_on_an_idle_connection_end_it,
+                client_is_a_tower_service,
                 connection_ids_are_unique;
             queue: thousand_waiters_share_one_connection,
                 waiters_survive_connections_that_break,

@@ -240,13 +240,17 @@ impl Session {
         let mut request = self.head()?;
         if request.field("transfer-encoding").is_some() {
             loop {
-                let line = String::from_utf8(self.until(b"\r\n")?).expect("a chunk size");
+                let line = String::from_utf8(self.until(b"\r\n")?).expect("a chunk line of ASCII");
                 let size = usize::from_str_radix(&line, 16).expect("a chunk size");
                 if size == 0 {
                     break;
                 }
                 request.body.extend(self.take(size));
-                assert_eq!(self.take(2), b"\r\n", "the end of a chunk");
+                let end = self.take(2);
+                if end.len() < 2 {
+                    return None;
+                }
+                assert_eq!(end, b"\r\n", "the end of a chunk");
             }
             loop {
                 let line = String::from_utf8(self.until(b"\r\n")?).expect("a trailer field");

@@ -80,13 +80,18 @@ impl Peer {
 
     /// Answers every request on every connection with `response`, until [`Peer::stop`].
     pub(super) fn serve_all(response: &'static [u8]) -> Self {
+        Self::serve_few(response, usize::MAX)
+    }
+
+    /// The same, and closes every connection without notice after `requests` answers.
+    pub(super) fn serve_few(response: &'static [u8], requests: usize) -> Self {
         Self::serve(move |door| {
             let mut sessions = Vec::new();
             while let Some(mut session) = door.accept_or_stop() {
                 #[expect(clippy::disallowed_methods, reason = "one thread per connection of a peer")]
                 sessions.push(std::thread::spawn(move || {
-                    while session.request().is_some() {
-                        if session.try_write(response).is_err() {
+                    for _ in 0..requests {
+                        if session.request().is_none() || session.try_write(response).is_err() {
                             break;
                         }
                     }

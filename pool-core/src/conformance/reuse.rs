@@ -114,7 +114,6 @@ pub fn idle_timeout_closes<H: Harness>() {
         let client = lab.client_of(|pool| pool.idle_timeout(Some(millis(40))));
         let before = lab.now();
         expect::<H>(&client, get(&peer.url("/"))).await;
-        assert_eq!(client.snapshot().totals().connections, 1);
         // The peer's script ends when it sees the end of the connection.
         peer.done().await;
         assert!(lab.now().since(before) >= millis(40), "closed before its time");

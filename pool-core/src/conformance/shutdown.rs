@@ -78,7 +78,7 @@ pub fn close_while_busy_serves_what_was_accepted<H: Harness>() {
 pub fn close_while_connecting_ends_with_the_attempt<H: Harness>() {
     run::<H>(async |lab| {
         let config = PoolConfig::builder(Multiplexing::Exclusive)
-            .connect_timeout(super::lab::millis(40))
+            .connect_timeout(super::lab::millis(500))
             .build()
             .expect("settings in range");
         let client =

@@ -22,6 +22,7 @@ use super::state::{Outcome, Ticket};
 use crate::error::{PoolFailure, Verdict};
 use crate::exchange::{Exchange, Next, Repeatable, Usage};
 use crate::runtime::{Connect, Runtime};
+use crate::time::Instant;
 use crate::wire::h1::{BodyKind, Event, RequestHead, TargetForm};
 
 /// The future of a response. Dropping it gives the request up at any moment; its connection goes
@@ -84,14 +85,15 @@ where
         loop {
             let now = self.shared.runtime.now();
             match self.shared.acquire(now, &origin, entry) {
-                Outcome::Bound(conn) => {
-                    if let Some(attempt) = alive(&self.shared, cx, conn) {
-                        self.exchange.handle_bound(now, attempt.usage);
-                        let attempt = Attempt::new(self.shared.clone(), attempt, body);
-                        return Ok(Stage::Bound { attempt });
+                Outcome::Bound(conn) => match probe(&self.shared, cx, conn) {
+                    Probed::Alive(conn) => return Ok(self.bound(now, conn, body)),
+                    Probed::DeadWhileIdle => {
+                        entry = Entry::Again { deadline: self.exchange.queue_deadline() };
                     }
-                    entry = Entry::Again { deadline: self.exchange.queue_deadline() };
-                }
+                    Probed::DeadOnArrival => {
+                        return self.unbound(PoolFailure::RemoteConnectionFailure, None, body);
+                    }
+                },
                 Outcome::Queued(ticket) => {
                     let deadline = match entry {
                         Entry::Again { deadline: Some(deadline) } => Some(deadline),
@@ -106,6 +108,12 @@ where
                 Outcome::Closed => return Err(Error::new(ErrorKind::Closed, self.exchange.verdict())),
             }
         }
+    }
+
+    /// A connection is the request's own.
+    fn bound(&mut self, now: Instant, conn: Box<Conn<C::Io>>, body: RequestBody<B>) -> Stage<R, C, B> {
+        self.exchange.handle_bound(now, conn.usage);
+        Stage::Bound { attempt: Attempt::new(self.shared.clone(), conn, body) }
     }
 
     /// The pool gave the request back.
@@ -174,20 +182,34 @@ where
     }
 }
 
-/// The connection, unless its socket has already said that it is over.
-fn alive<R: Runtime, C: Connect>(
+/// What a look at the socket of a bound connection found, before a byte was written.
+enum Probed<I> {
+    Alive(Box<Conn<I>>),
+    /// The peer closed a connection that had served before: asking again costs nothing, because
+    /// there are only so many of them.
+    DeadWhileIdle,
+    /// The peer closed it before its first request: a connect failure as far as this request goes.
+    DeadOnArrival,
+}
+
+/// Looks at a socket that nobody has looked at since it was connected, or that had an event since.
+fn probe<R: Runtime, C: Connect>(
     shared: &Shared<R, C>,
     cx: &mut Context<'_>,
     mut conn: Box<Conn<C::Io>>,
-) -> Option<Box<Conn<C::Io>>> {
-    if !conn.leash.is_listed() {
-        return Some(conn);
+) -> Probed<C::Io> {
+    let usage = conn.usage;
+    if usage == Usage::Reused && !conn.leash.is_listed() {
+        return Probed::Alive(conn);
     }
     match conn.probe(cx) {
-        Idle::Quiet => Some(conn),
+        Idle::Quiet => Probed::Alive(conn),
         Idle::Over(report, by) => {
             shared.bury(shared.runtime.now(), conn, None, report, by);
-            None
+            match usage {
+                Usage::Reused => Probed::DeadWhileIdle,
+                Usage::Fresh => Probed::DeadOnArrival,
+            }
         }
     }
 }
@@ -213,16 +235,15 @@ where
                         this.stage = Stage::Queued { body, ticket };
                         return Poll::Pending;
                     }
-                    Some(Outcome::Bound(conn)) => match alive(&this.shared, cx, conn) {
-                        Some(conn) => {
-                            this.exchange.handle_bound(this.shared.runtime.now(), conn.usage);
-                            let attempt = Attempt::new(this.shared.clone(), conn, body);
-                            Ok(Stage::Bound { attempt })
+                    Some(Outcome::Bound(conn)) => match probe(&this.shared, cx, conn) {
+                        Probed::Alive(conn) => Ok(this.bound(this.shared.runtime.now(), conn, body)),
+                        Probed::DeadWhileIdle => {
+                            let entry = Entry::Again { deadline: this.exchange.queue_deadline() };
+                            Ok(Stage::Choosing { body, entry })
                         }
-                        None => Ok(Stage::Choosing {
-                            body,
-                            entry: Entry::Again { deadline: this.exchange.queue_deadline() },
-                        }),
+                        Probed::DeadOnArrival => {
+                            this.unbound(PoolFailure::RemoteConnectionFailure, None, body)
+                        }
                     },
                     Some(Outcome::Failed(failure, cause)) => this.unbound(failure, cause, body),
                     Some(Outcome::Queued(ticket)) => Ok(Stage::Queued { body, ticket }),

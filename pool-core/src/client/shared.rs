@@ -210,38 +210,25 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
         match result {
             Ok(io) => {
                 let conn = Conn::new(io, self.options.h1.clone(), leash.clone(), self.next_serial());
-                let mut conn = Box::new(conn);
-                let over = match conn.watch() {
-                    Idle::Quiet => None,
-                    Idle::Over(report, by) => Some((report, by)),
-                };
-                let dead = self.turn(now, |state| {
+                let conn = Box::new(conn);
+                let given_up = self.turn(now, |state| {
                     if !state.is_connecting(place) {
                         // The pool gave it up while it was being polled.
                         return Some(conn);
                     }
-                    let dead = match over {
-                        None => {
-                            state.put(place, Slot::Idle(conn));
-                            None
-                        }
-                        Some(_) => {
-                            state.put(place, Slot::Empty);
-                            Some(conn)
-                        }
-                    };
-                    if dead.is_none() {
-                        state.set.handle_report(
-                            now,
-                            place.pool,
-                            place.conn,
-                            Report::Connected { limit: None },
-                        );
+                    if let Some(io) = state.pool_io(place.pool) {
+                        io.last_error = None;
                     }
-                    dead
+                    state.put(place, Slot::Idle(conn));
+                    let connected = Report::Connected { limit: None };
+                    state.set.handle_report(now, place.pool, place.conn, connected);
+                    None
                 });
-                if let (Some(conn), Some((report, by))) = (dead, over) {
-                    self.bury(now, conn, None, report, by);
+                // Whoever has it now looks at its socket first: the caller that it was bound to, or the
+                // keeper. A connection that the peer has closed meanwhile costs one caller one attempt;
+                // reported as a failed attempt it would fail the whole queue.
+                if given_up.is_none() {
+                    self.ready.push(Event::Socket(leash.clone()));
                 }
             }
             Err(error) => {

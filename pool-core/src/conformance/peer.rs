@@ -290,7 +290,7 @@ impl Session {
     }
 
     /// FIN.
-    pub(super) fn finish(&mut self) {
+    pub(super) fn finish(&self) {
         self.stream.shutdown(Shutdown::Write).expect("a half-close");
     }
 

@@ -13,7 +13,7 @@ use crate::error::{PoolFailure, Verdict};
 use crate::exchange::RetryPolicy;
 
 /// An address on loopback where nobody listens.
-fn closed_port() -> String {
+pub(super) fn closed_port() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
     format!("http://{}/", listener.local_addr().expect("an address"))
 }

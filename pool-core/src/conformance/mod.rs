@@ -69,6 +69,7 @@ macro_rules! conformance_suite {
         $crate::conformance_suite!(@ $harness;
             threads: one_client_serves_two_threads,
                 body_moves_to_another_thread,
+                call_backs_off_on_a_foreign_thread,
         );
     };
     ($harness:ty) => {
@@ -151,6 +152,7 @@ macro_rules! conformance_suite {
                 close_while_connecting_ends_with_the_attempt,
                 abort_while_busy_fails_everything,
                 abort_cuts_a_response,
+                abort_cuts_an_exchange_in_the_background,
                 retire_closes_chosen_idle_connections,
                 retire_lets_busy_connections_finish,
                 call_outlives_the_client,

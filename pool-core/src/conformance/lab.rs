@@ -34,6 +34,7 @@ pub(super) fn run<H: Harness>(case: impl AsyncFnOnce(&Lab<H>)) {
     H::run(|runtime, connector| async move {
         let limit = runtime.clone();
         let lab = Lab { runtime, connector, counters: Arc::default() };
+        // The watchdog goes first: a case that its wake-up helps along hangs without it.
         either(case(&lab), async {
             limit.sleep(limit.now() + PATIENCE * 3).await;
             panic!("the case hangs");

@@ -35,7 +35,7 @@ pub type Body<B = Either<Full<Bytes>, Empty<Bytes>>> = pool_core::client::Body<T
 #[must_use]
 pub fn client() -> Builder<Tokio, Connector> {
     let runtime = Tokio::new();
-    Builder::new(runtime, Resolved::new(runtime, Names, Tcp))
+    Builder::new(runtime.clone(), Resolved::new(runtime, Names, Tcp))
 }
 
 /// A request body without content.

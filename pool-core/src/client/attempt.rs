@@ -169,6 +169,11 @@ where
 
     /// Sends what can be sent of the request, without reading.
     pub(crate) fn drive_request(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
+        let Some(conn) = self.held.conn() else { return Ok(()) };
+        conn.leash.register(cx.waker());
+        if conn.leash.is_ordered_to_close() {
+            return Err(self.broke(ErrorKind::ClosedByPool, Broken::Local));
+        }
         if self.request_is_sent() {
             return Ok(());
         }

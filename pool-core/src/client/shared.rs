@@ -98,6 +98,10 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
             for waker in after.wake.drain(..) {
                 waker.wake();
             }
+            for conn in after.unclaimed.drain(..) {
+                // Nothing was written on it: it is as good as before.
+                self.release(now, conn, StreamEnd::Complete);
+            }
             let gone: SmallVec<[Place; 2]> = after.closed.iter().map(|(place, _)| *place).collect();
             after.closed.clear();
             if gone.is_empty() && !after.more {
@@ -212,7 +216,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
                 let conn = Conn::new(io, self.options.h1.clone(), leash.clone(), self.next_serial());
                 let conn = Box::new(conn);
                 let given_up = self.turn(now, |state| {
-                    if !state.is_connecting(place) {
+                    if !state.is_connecting(leash) {
                         // The pool gave it up while it was being polled.
                         return Some(conn);
                     }
@@ -234,7 +238,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
             Err(error) => {
                 let by = origin_of(&error);
                 self.turn(now, |state| {
-                    if !state.is_connecting(place) {
+                    if !state.is_connecting(leash) {
                         return;
                     }
                     if let Some(io) = state.pool_io(place.pool) {

@@ -112,7 +112,13 @@ where
     pub(crate) fn poll(&self, index: usize) {
         let Some(Some(child)) = lock(&self.children).get(index).cloned() else { return };
         child.bell.rung.store(false, Ordering::Release);
-        let Some(mut exchange) = lock(&child.exchange).take() else { return };
+        let Some(mut exchange) = lock(&child.exchange).take() else {
+            // Its body was dropped, and the exchange with it.
+            if let Some(place) = lock(&self.children).get_mut(index) {
+                *place = None;
+            }
+            return;
+        };
         let waker = Waker::from(child.bell.clone());
         if child.drive(&mut exchange, &mut Context::from_waker(&waker)) {
             *lock(&child.exchange) = Some(exchange);
@@ -192,7 +198,12 @@ impl<R: Runtime, C: Connect, B> Adopted<R, C, B> {
 
 impl<R: Runtime, C: Connect, B> Drop for Adopted<R, C, B> {
     fn drop(&mut self) {
-        lock(&self.0.pipe).content = Content::Abandoned;
+        let unread = std::mem::replace(&mut lock(&self.0.pipe).content, Content::Abandoned);
+        drop(unread);
+        // Given up here and now, unless the keeper is driving it at this moment: then it sees that
+        // nobody reads.
+        let exchange = lock(&self.0.exchange).take();
+        drop(exchange);
         self.0.bell.wake_by_ref();
     }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Ahead {
     pub(crate) trailers: Option<Box<HeaderMap>>,
     pub(crate) end: Option<StreamEnd>,
     error: Option<WireError>,
+    /// Whether the machine may have more to tell without further bytes.
+    is_cut: bool,
 }
 
 /// Chunks taken ahead at most; what is beyond stays unparsed in the connection.
@@ -67,6 +69,12 @@ impl Ahead {
                         break;
                     }
                 }
+            }
+            self.is_cut = self.data.len() >= AHEAD && self.end.is_none();
+        } else if matches!(event, Some(Event::Trailers(_))) {
+            // The end takes no further bytes: nothing would ask for it.
+            if let Ok(Some(Event::End(end))) = wire.poll_event(input) {
+                self.end = Some(end);
             }
         }
         Ok(event)
@@ -177,7 +185,7 @@ where
             return Poll::Ready(Err(self.misread(error)));
         }
         let Some(conn) = self.held.conn() else { return Poll::Pending };
-        if conn.wire.buffered() > 0 {
+        if conn.wire.buffered() > 0 || std::mem::take(&mut self.ahead.is_cut) {
             match self.ahead.pull(&mut conn.wire, &mut Input::nothing()) {
                 Ok(Some(event)) => return Poll::Ready(Ok(event)),
                 Ok(None) => {}

@@ -21,7 +21,6 @@ use super::shared::{Entry, Shared};
 use super::state::{Outcome, Ticket};
 use crate::error::{PoolFailure, Verdict};
 use crate::exchange::{Exchange, Next, Repeatable, Usage};
-use crate::id::PoolId;
 use crate::runtime::{Connect, Runtime};
 use crate::time::Instant;
 use crate::wire::h1::{BodyKind, Event, RequestHead, TargetForm};
@@ -46,7 +45,7 @@ enum Stage<R: Runtime, C: Connect, B> {
     /// Waits before it asks again.
     BackingOff { body: RequestBody<B>, sleep: Pin<Box<R::Sleep>> },
     /// Has a connection.
-    Bound { attempt: Attempt<R, C, B>, pool: PoolId },
+    Bound { attempt: Attempt<R, C, B> },
     /// Gave its outcome.
     Done,
 }
@@ -86,32 +85,35 @@ where
         loop {
             let now = self.shared.runtime.now();
             match self.shared.acquire(now, &origin, entry) {
-                Outcome::Bound(conn) => {
-                    let pool = conn.place().pool;
-                    match probe(&self.shared, cx, conn) {
-                        Probed::Alive(conn) => return Ok(self.bound(now, conn, body)),
-                        Probed::DeadWhileIdle => entry = Entry::Again { pool, deadline: None },
-                        Probed::DeadOnArrival => {
-                            return self.unbound(PoolFailure::RemoteConnectionFailure, None, body);
-                        }
+                Outcome::Bound(conn) => match probe(&self.shared, cx, conn) {
+                    Probed::Alive(conn) => return Ok(self.bound(now, conn, body)),
+                    Probed::DeadWhileIdle => {
+                        entry = Entry::Again { deadline: self.exchange.queue_deadline() };
                     }
-                }
+                    Probed::DeadOnArrival => {
+                        return self.unbound(PoolFailure::RemoteConnectionFailure, None, body);
+                    }
+                },
                 Outcome::Queued(ticket) => {
-                    let deadline = self.shared.options.pool.pending_timeout().map(|limit| now + limit);
+                    let deadline = match entry {
+                        Entry::Again { deadline: Some(deadline) } => Some(deadline),
+                        Entry::New | Entry::Again { deadline: None } => {
+                            self.shared.options.pool.pending_timeout().map(|limit| now + limit)
+                        }
+                    };
                     self.exchange.handle_queued(now, deadline);
                     return Ok(Stage::Queued { body, ticket });
                 }
                 Outcome::Failed(failure, cause) => return self.unbound(failure, cause, body),
-                Outcome::Closed => return Err(Error::new(ErrorKind::Closed, Verdict::NeverSent)),
+                Outcome::Closed => return Err(Error::new(ErrorKind::Closed, self.exchange.verdict())),
             }
         }
     }
 
     /// A connection is the request's own.
     fn bound(&mut self, now: Instant, conn: Box<Conn<C::Io>>, body: RequestBody<B>) -> Stage<R, C, B> {
-        let pool = conn.place().pool;
         self.exchange.handle_bound(now, conn.usage);
-        Stage::Bound { attempt: Attempt::new(self.shared.clone(), conn, body), pool }
+        Stage::Bound { attempt: Attempt::new(self.shared.clone(), conn, body) }
     }
 
     /// The pool gave the request back.
@@ -129,23 +131,17 @@ where
             Next::Requeue { deadline: _ } => Ok(Stage::Choosing { body, entry: Entry::New }),
             Next::Fail(verdict) => {
                 // Only a failed connect has the transport's words.
-                let is_connect = matches!(
-                    failure,
-                    PoolFailure::RemoteConnectionFailure | PoolFailure::LocalConnectionFailure
-                );
-                let cause = cause.filter(|_| is_connect);
+                let cause = match failure {
+                    PoolFailure::LocalConnectionFailure | PoolFailure::RemoteConnectionFailure => cause,
+                    PoolFailure::Overflow | PoolFailure::ConnectTimeout | PoolFailure::PendingTimeout => None,
+                };
                 Err(Error::new(ErrorKind::Pool(failure), verdict).caused_by(cause))
             }
         }
     }
 
     /// The exchange broke on its connection.
-    fn broke(
-        &mut self,
-        fault: Fault,
-        mut body: RequestBody<B>,
-        pool: PoolId,
-    ) -> Result<Stage<R, C, B>, Error> {
+    fn broke(&mut self, fault: Fault, mut body: RequestBody<B>) -> Result<Stage<R, C, B>, Error> {
         let Fault { kind, progress } = fault;
         let final_fault =
             matches!(kind, ErrorKind::Request(_) | ErrorKind::RequestBody(_) | ErrorKind::ClosedByPool);
@@ -157,7 +153,7 @@ where
             Next::Requeue { deadline } => {
                 tracing::debug!(%kind, "replay");
                 body.rewind();
-                Ok(Stage::Choosing { body, entry: Entry::Again { pool, deadline } })
+                Ok(Stage::Choosing { body, entry: Entry::Again { deadline } })
             }
             Next::RetryAt(at) => {
                 Ok(Stage::BackingOff { body, sleep: Box::pin(self.shared.runtime.sleep(at)) })
@@ -242,7 +238,7 @@ where
                     Some(Outcome::Bound(conn)) => match probe(&this.shared, cx, conn) {
                         Probed::Alive(conn) => Ok(this.bound(this.shared.runtime.now(), conn, body)),
                         Probed::DeadWhileIdle => {
-                            let entry = Entry::Again { pool: ticket.pool, deadline: None };
+                            let entry = Entry::Again { deadline: this.exchange.queue_deadline() };
                             Ok(Stage::Choosing { body, entry })
                         }
                         Probed::DeadOnArrival => {
@@ -251,7 +247,7 @@ where
                     },
                     Some(Outcome::Failed(failure, cause)) => this.unbound(failure, cause, body),
                     Some(Outcome::Queued(ticket)) => Ok(Stage::Queued { body, ticket }),
-                    Some(Outcome::Closed) => Err(Error::new(ErrorKind::Closed, Verdict::NeverSent)),
+                    Some(Outcome::Closed) => Err(Error::new(ErrorKind::Closed, this.exchange.verdict())),
                 },
                 Stage::BackingOff { body, mut sleep } => {
                     if sleep.as_mut().poll(cx).is_pending() {
@@ -261,7 +257,7 @@ where
                     this.exchange.handle_back_off_over();
                     Ok(Stage::Choosing { body, entry: Entry::New })
                 }
-                Stage::Bound { mut attempt, pool } => {
+                Stage::Bound { mut attempt } => {
                     let head = RequestHead {
                         method: &this.head.method,
                         uri: &this.head.uri,
@@ -270,17 +266,17 @@ where
                     };
                     match attempt.poll_event(cx, Some(head)) {
                         Poll::Pending => {
-                            this.stage = Stage::Bound { attempt, pool };
+                            this.stage = Stage::Bound { attempt };
                             return Poll::Pending;
                         }
                         Poll::Ready(Ok(Event::Head(response, kind))) => {
                             return Poll::Ready(Ok(this.answer(response, kind, attempt)));
                         }
                         // Interim responses ask for nothing here: the body is sent unasked.
-                        Poll::Ready(Ok(_)) => Ok(Stage::Bound { attempt, pool }),
+                        Poll::Ready(Ok(_)) => Ok(Stage::Bound { attempt }),
                         Poll::Ready(Err(fault)) => {
                             let body = attempt.into_body();
-                            this.broke(fault, body, pool)
+                            this.broke(fault, body)
                         }
                     }
                 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::conn::Conn;
 use super::shared::Shared;
+use crate::exchange::Usage;
 use crate::report::{ClosedBy, Report, StreamEnd};
 use crate::runtime::{Connect, Runtime};
 
@@ -27,10 +28,6 @@ impl<R: Runtime, C: Connect> Held<R, C> {
         Self { shared, conn: Some(conn), touched: Touched::No }
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared<R, C>> {
-        &self.shared
-    }
-
     /// The connection; `None` once the exchange has ended.
     #[inline]
     pub(crate) fn conn(&mut self) -> Option<&mut Conn<C::Io>> {
@@ -39,7 +36,10 @@ impl<R: Runtime, C: Connect> Held<R, C> {
 
     /// The exchange ended, and the protocol is at a point where the pool decides about reuse.
     pub(crate) fn finish(&mut self, end: StreamEnd) {
-        if let Some(conn) = self.conn.take() {
+        if let Some(mut conn) = self.conn.take() {
+            if self.touched == Touched::Yes {
+                conn.usage = Usage::Reused;
+            }
             self.shared.release(self.shared.runtime.now(), conn, end);
         }
     }

@@ -15,7 +15,7 @@ const ANSWERS: &[(&str, After)] = &[
     ("", After::Close),
     ("", After::Reset),
     ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok and more than was promised", After::Keep),
-    ("SSH-2.0-OpenSSH_9.2\r\n", After::Close),
+    ("SSH-2.0-OpenSSH_9.2\r\n", After::Keep),
     ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok", After::Keep),
     ("HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n", After::Keep),
     ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", After::Keep),

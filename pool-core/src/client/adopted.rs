@@ -17,9 +17,12 @@ use crate::runtime::{Connect, Runtime};
 
 /// The adopted exchanges of a client, by index.
 pub(crate) struct Nursery<R: Runtime, C: Connect, B> {
-    children: Mutex<Vec<Option<Arc<Child<R, C, B>>>>>,
+    children: Mutex<Vec<Place<R, C, B>>>,
     ready: Arc<ReadyList>,
 }
+
+/// One adopted exchange, or room for one.
+type Place<R, C, B> = Option<Arc<Child<R, C, B>>>;
 
 struct Child<R: Runtime, C: Connect, B> {
     /// `None` while it is polled and after its end.
@@ -176,7 +179,7 @@ where
 }
 
 impl<R: Runtime, C: Connect, B> Adopted<R, C, B> {
-    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+    pub(crate) fn poll_frame(&self, cx: &Context<'_>) -> Poll<Next> {
         let mut pipe = lock(&self.0.pipe);
         match std::mem::replace(&mut pipe.content, Content::Empty) {
             Content::Frame(next) => {

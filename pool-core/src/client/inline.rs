@@ -18,6 +18,10 @@ use crate::wire::h1::Event;
 pub(crate) type Next = Option<Result<Frame<Bytes>, Error>>;
 
 /// The rest of a response.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one per response, moved once; a box would be an allocation per response"
+)]
 pub(crate) enum Inline<R: Runtime, C: Connect, B> {
     /// On its connection.
     Live(Attempt<R, C, B>),

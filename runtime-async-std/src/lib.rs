@@ -15,7 +15,7 @@
 mod net;
 mod time;
 
-pub use net::{Names, Stream, Tcp, TcpConnect};
+pub use net::{Names, Socket, Stream, Tcp, TcpConnect};
 pub use time::{AsyncIo, AsyncStd, Task};
 
 use bytes::Bytes;

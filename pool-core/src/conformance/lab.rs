@@ -106,6 +106,13 @@ impl<H: Harness> Lab<H> {
         self.until(client, |snapshot| snapshot.totals().connections == count).await;
     }
 
+    /// Lets the other tasks run until every socket and attempt was dropped.
+    pub(super) async fn until_sockets_are_gone(&self) {
+        while self.counters.open() > 0 {
+            yield_now().await;
+        }
+    }
+
     /// Nothing is in progress, every gauge says so, and nothing is left once the client is closed.
     pub(super) async fn finish(&self, client: &LabClient<H>) {
         assert_quiet(&client.snapshot());

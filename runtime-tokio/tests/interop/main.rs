@@ -99,11 +99,7 @@ fn in_chaos<C: Caller>(
     assert!(found.is_empty(), "{} breaches, the first: {:#?}", found.len(), &found[..found.len().min(10)]);
     // Not vacuous: something was disturbed, and most requests got through all the same.
     assert!(!account.disturbances.is_empty());
-    assert!(
-        tally.answered.len() * 2 >= requests,
-        "only {} of {requests} answered",
-        tally.answered.len()
-    );
+    assert!(tally.answered.len() * 2 >= requests, "only {} of {requests} answered", tally.answered.len());
     tally
 }
 

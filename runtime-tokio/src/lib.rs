@@ -49,3 +49,12 @@ pub fn empty() -> Either<Full<Bytes>, Empty<Bytes>> {
 pub fn full(bytes: impl Into<Bytes>) -> Either<Full<Bytes>, Empty<Bytes>> {
     Either::Left(Full::new(bytes.into()))
 }
+
+/// The examples of the READMEs are compiled by the tests, and run where they need no server.
+#[cfg(doctest)]
+mod readmes {
+    #[doc = include_str!("../../README.md")]
+    struct Workspace;
+    #[doc = include_str!("../README.md")]
+    struct Adapter;
+}

@@ -343,9 +343,8 @@ where
         match broken {
             Broken::Nothing => self.held.finish(StreamEnd::Complete),
             Broken::Local => self.held.fail(Some(StreamEnd::LocalReset), None, ClosedBy::Local),
-            Broken::Protocol => {
-                self.held.fail(Some(StreamEnd::LocalReset), Some(Report::ProtocolError), ClosedBy::Local);
-            }
+            // The streams of a connection that broke the protocol end with it.
+            Broken::Protocol => self.held.fail(None, Some(Report::ProtocolError), ClosedBy::Local),
             Broken::Remote => self.held.fail(Some(StreamEnd::RemoteReset), None, ClosedBy::Remote),
         }
         Fault { kind, progress }

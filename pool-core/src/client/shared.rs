@@ -17,7 +17,7 @@ use super::options::Options;
 use super::origin::Origin;
 use super::state::{After, Content, Life, Outcome, Seats, Slot, State, Ticket};
 use crate::error::PoolFailure;
-use crate::pool::CancelPolicy;
+use crate::pool::{CancelPolicy, ConnView};
 use crate::report::{ClosedBy, Report, StreamEnd};
 use crate::runtime::{Connect, Runtime};
 use crate::time::Instant;
@@ -140,6 +140,20 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
             };
             state.ask(now, pool, deadline)
         })
+    }
+
+    /// Takes the idle connections of an origin out of service.
+    #[cold]
+    pub(crate) fn retire_idle(&self, now: Instant, origin: &Origin<'_>) {
+        self.turn(now, |state| {
+            let Some(id) = state.set.find(&origin.key()) else { return };
+            let Some(pool) = state.set.pool(id) else { return };
+            let is_idle = |conn: &ConnView| conn.active == 0 && conn.connected_at.is_some();
+            let idle: SmallVec<[_; 16]> = pool.connections().filter(is_idle).map(|conn| conn.id).collect();
+            for conn in idle {
+                state.set.retire(now, id, conn);
+            }
+        });
     }
 
     /// The outcome of a queued request, if there is one yet; otherwise `waker` is woken by it.

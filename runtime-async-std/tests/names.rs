@@ -20,7 +20,6 @@ fn name_with_several_addresses_reaches_the_one_that_listens() {
         stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").expect("taken");
         String::from_utf8(head).expect("ASCII")
     });
-
     async_std::task::block_on(async {
         let client = runtime_async_std::client().build();
         let request =

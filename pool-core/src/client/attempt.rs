@@ -265,7 +265,8 @@ where
             self.sending = if conn.wire.request_ended() { Sending::Done } else { Sending::Body };
         }
         loop {
-            let more = if self.sending == Sending::Body && outbox.len() < Outbox::HIGH_WATERMARK {
+            let has_room = outbox.len() < Outbox::HIGH_WATERMARK;
+            let more = if self.sending == Sending::Body && has_room {
                 self.fill(cx, outbox)?
             } else {
                 Poll::Pending
@@ -279,7 +280,9 @@ where
                     Poll::Pending => return Ok(()),
                 }
             }
-            if more.is_pending() {
+            // All is written. A body that was not asked for lack of room is asked now: nothing else
+            // would wake this task.
+            if more.is_pending() && (has_room || self.sending != Sending::Body) {
                 return Ok(());
             }
         }

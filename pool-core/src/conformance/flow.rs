@@ -69,6 +69,29 @@ pub fn peer_that_does_not_read_stops_the_request_body<H: Harness>() {
     });
 }
 
+/// Chunks larger than what a connection holds of a body go out like small ones, also when the socket
+/// takes only parts of them.
+pub fn large_chunks_go_out_in_parts<H: Harness>() {
+    const LARGE: usize = 8 * 1024 * 1024;
+    run::<H>(async |lab| {
+        let peer = Peer::serve(|door| {
+            let mut session = door.accept();
+            session.head().expect("a head");
+            assert_eq!(session.skip(4 * LARGE), 4 * LARGE);
+            session.write(OK);
+            session.expect_end();
+        });
+        let client = lab.client();
+        let chunk = Bytes::from(vec![b'x'; LARGE]);
+        let content = Content::of_length(4 * LARGE as u64);
+        let content = (0..4).fold(content, |content, _| content.then(chunk.clone()));
+        expect::<H>(&client, post(&peer.url("/"), content)).await;
+        assert!(lab.counters().stalls() > 0, "the socket took everything at once");
+        lab.finish(&client).await;
+        peer.done().await;
+    });
+}
+
 /// A caller that does not read stops the peer: the client takes 256 KiB at most from the socket.
 pub fn caller_that_does_not_read_stops_the_peer<H: Harness>() {
     run::<H>(async |lab| {

@@ -135,6 +135,7 @@ macro_rules! conformance_suite {
                 messages_survive_streams_that_yield;
             flow: peer_that_does_not_read_stops_the_request_body,
                 caller_that_does_not_read_stops_the_peer,
+                large_chunks_go_out_in_parts,
                 early_response_ends_the_connection,
                 early_response_reaches_a_client_that_cannot_write,
                 early_response_with_a_reset_has_one_outcome,

@@ -49,6 +49,8 @@ pub(super) struct Cold {
     pub(super) drain_at: Instant,
     /// Its idle timeout in nanoseconds, jitter included; `u64::MAX` for none.
     pub(super) idle_for: u64,
+    /// How old it may become in nanoseconds, jitter included; `u64::MAX` for any age.
+    pub(super) age_for: u64,
     /// Streams that were in progress when it was given up.
     pub(super) lost: u32,
     /// What the driver has heard of it.

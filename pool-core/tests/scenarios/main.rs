@@ -10,6 +10,7 @@ mod shadow;
 
 mod base;
 mod early_data;
+mod further;
 mod h1;
 mod h1_drain;
 mod h2;

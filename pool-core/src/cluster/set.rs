@@ -41,6 +41,21 @@ struct Entry {
 const NEVER: Instant = Instant::from_nanos(u64::MAX);
 
 impl Entry {
+    /// After a turn: what the pool now wants of the set.
+    #[inline]
+    fn follow(&mut self, index: u32, dirty: &mut SmallVec<[u32; 8]>, due: &mut Heap<()>) {
+        match self.pool.deadline() {
+            Deadline::Never => {}
+            Deadline::Now(_) => {
+                if !self.dirty {
+                    self.dirty = true;
+                    dirty.push(index);
+                }
+            }
+            Deadline::At(at, _) => self.arm(at, index, due),
+        }
+    }
+
     /// Registers a wake-up, unless an earlier one is registered.
     #[inline]
     fn arm(&mut self, at: Instant, index: u32, due: &mut Heap<()>) {
@@ -306,16 +321,7 @@ impl<L: Ledger> PoolSet<L> {
         let entry = self.entries.get_mut(id.0 as usize)?.as_mut()?;
         let cluster = self.clusters.get_mut(entry.cluster as usize)?.as_mut()?;
         let result = step(&mut entry.pool, &mut cluster.ledger);
-        match entry.pool.deadline() {
-            Deadline::Never => {}
-            Deadline::Now(_) => {
-                if !entry.dirty {
-                    entry.dirty = true;
-                    self.dirty.push(id.0);
-                }
-            }
-            Deadline::At(at, _) => entry.arm(at, id.0, &mut self.due),
-        }
+        entry.follow(id.0, &mut self.dirty, &mut self.due);
         if let Some(freed) = cluster.ledger.poll_freed() {
             let cluster = entry.cluster as usize;
             self.pass_on_freed(now, cluster, Some(freed));
@@ -326,15 +332,16 @@ impl<L: Ledger> PoolSet<L> {
     /// Tells pools of this set about seats that are reserved for them.
     #[cold]
     fn pass_on_freed(&mut self, now: Instant, cluster: usize, first: Option<(PoolId, Resource)>) {
-        let mut freed = first.or_else(|| self.poll_freed(cluster));
+        let Some(Some(Cluster { ledger, .. })) = self.clusters.get_mut(cluster) else { return };
+        let mut freed = first.or_else(|| ledger.poll_freed());
         while let Some((pool, resource)) = freed {
-            self.turn(now, pool, |pool, ledger| pool.handle_slot_freed(now, ledger, resource));
-            freed = self.poll_freed(cluster);
+            // In a loop, not as a turn that passes on what the turn frees: there may be many.
+            if let Some(Some(entry)) = self.entries.get_mut(pool.0 as usize) {
+                entry.pool.handle_slot_freed(now, ledger, resource);
+                entry.follow(pool.0, &mut self.dirty, &mut self.due);
+            }
+            freed = ledger.poll_freed();
         }
-    }
-
-    fn poll_freed(&mut self, cluster: usize) -> Option<(PoolId, Resource)> {
-        self.clusters.get_mut(cluster)?.as_mut()?.ledger.poll_freed()
     }
 
     /// Removes an idle pool, and its cluster with the last one.

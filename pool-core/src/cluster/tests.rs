@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::*;
 use crate::config::{Multiplexing, PoolConfig};
 use crate::id::{ConnId, PoolId, Token};
-use crate::limits::{Full, Limits, Local, Priority, Thresholds};
+use crate::limits::{Full, Limits, Local, Priority, Shared, Thresholds};
 use crate::pool::{Action, Answer, CloseReason, Request};
 use crate::report::{ClosedBy, Report, StreamEnd};
 use crate::time::{Deadline, Instant};
@@ -144,4 +144,25 @@ fn the_deadline_is_the_soonest_of_all_pools_and_only_due_pools_act() {
         world.actions();
     }
     assert_eq!(closed, [(Instant::from_millis(10_000), a), (Instant::from_millis(13_000), b)]);
+}
+
+#[test]
+fn any_number_of_seats_can_be_freed_at_once() {
+    let pools = 8_000;
+    let limit = |max| Limits::from(Thresholds::default().max_connections(max).max_pending_requests(pools));
+    let shared = Shared::new(limit(0));
+    let mut set = PoolSet::new(1);
+    let cluster = set.add_cluster(strict(), shared.worker(Arc::new(|| {})));
+    for port in 0..pools {
+        let host = port.to_string();
+        let pool = set.add_pool(&Key::http1(&host, 80), cluster, Priority::Default).expect("room for a pool");
+        let answer = set.request(T0, pool, Request::new(Token(u64::from(port))));
+        assert!(matches!(answer, Some(Answer::Queued(_))));
+    }
+    assert_eq!(set.poll_action(), None);
+    shared.set_limits(limit(pools));
+    set.handle_seats_freed(T0);
+    let actions: Vec<_> = core::iter::from_fn(|| set.poll_action()).collect();
+    assert_eq!(actions.len(), pools as usize);
+    assert!(actions.iter().all(|(_, action)| matches!(action, Action::Connect { .. })));
 }

@@ -188,7 +188,8 @@ impl<L: Ledger> PoolSet<L> {
         }
     }
 
-    /// Adds a cluster.
+    /// Adds a cluster. It is forgotten with its last pool, or when its first one is refused; the id
+    /// is dead then, and may be given to another cluster.
     pub fn add_cluster(&mut self, config: Arc<PoolConfig>, ledger: L) -> ClusterId {
         let cluster = Some(Cluster { config, ledger, pools: 0 });
         let index = if let Some(index) = self.free_clusters.pop() {
@@ -217,7 +218,13 @@ impl<L: Ledger> PoolSet<L> {
         let index =
             self.free.last().copied().unwrap_or(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
         let who = Claimant { pool: PoolId(index), host: HostId(0), priority };
-        let seat = owner.ledger.try_take(Resource::Pools, who)?;
+        let seat = match owner.ledger.try_take(Resource::Pools, who) {
+            Ok(seat) => seat,
+            Err(full) => {
+                self.forget_unused(cluster.0);
+                return Err(full);
+            }
+        };
         owner.pools += 1;
         let seed = self.seed.wrapping_add(u64::from(index));
         let pool = Pool::new(owner.config.clone(), who, seed);
@@ -242,10 +249,16 @@ impl<L: Ledger> PoolSet<L> {
         Ok(PoolId(index))
     }
 
-    /// Asks a pool for a connection.
+    /// Asks a pool for a connection. A pool whose first request is refused is forgotten.
     #[inline]
     pub fn request(&mut self, now: Instant, pool: PoolId, request: Request) -> Option<Answer> {
-        self.turn(now, pool, |pool, ledger| pool.request(now, ledger, request))
+        self.turn(now, pool, |pool, ledger| {
+            let answer = pool.request(now, ledger, request);
+            if let Answer::Failed(_) = answer {
+                pool.report_unused();
+            }
+            answer
+        })
     }
 
     /// Puts a request back at the head of the queue after a safe failure.
@@ -352,14 +365,19 @@ impl<L: Ledger> PoolSet<L> {
         }
         self.free.push(index);
         self.due.remove(index);
-        let Some(slot) = self.clusters.get_mut(entry.cluster as usize) else { return };
-        if let Some(cluster) = slot {
+        if let Some(Some(cluster)) = self.clusters.get_mut(entry.cluster as usize) {
             cluster.ledger.give_back(entry.seat);
             cluster.pools -= 1;
-            if cluster.pools == 0 {
-                *slot = None;
-                self.free_clusters.push(entry.cluster);
-            }
+        }
+        self.forget_unused(entry.cluster);
+    }
+
+    /// Removes a cluster without pools.
+    fn forget_unused(&mut self, cluster: u32) {
+        let Some(slot) = self.clusters.get_mut(cluster as usize) else { return };
+        if slot.as_ref().is_some_and(|cluster| cluster.pools == 0) {
+            *slot = None;
+            self.free_clusters.push(cluster);
         }
     }
 

@@ -147,6 +147,24 @@ fn the_deadline_is_the_soonest_of_all_pools_and_only_due_pools_act() {
 }
 
 #[test]
+fn a_pool_whose_only_request_was_refused_is_forgotten() {
+    let mut world = World::new(http1(), Thresholds::default().max_pending_requests(0));
+    let pool = world.pool("a");
+    assert!(matches!(world.request(T0, pool, 1), Answer::Failed(_)));
+    assert_eq!(world.actions(), [(pool, Action::Idle)]);
+    assert!(world.set.is_empty());
+}
+
+#[test]
+fn a_cluster_whose_first_pool_was_refused_is_forgotten() {
+    let mut world = World::new(http1(), Thresholds::default().max_connection_pools(0));
+    let refused = world.set.add_pool(&Key::http1("a", 80), world.cluster, Priority::Default);
+    assert_eq!(refused, Err(Full::Cluster));
+    let next = world.set.add_cluster(http1(), Local::new(Limits::default()));
+    assert_eq!(next, world.cluster, "its place is free");
+}
+
+#[test]
 fn any_number_of_seats_can_be_freed_at_once() {
     let pools = 8_000;
     let limit = |max| Limits::from(Thresholds::default().max_connections(max).max_pending_requests(pools));

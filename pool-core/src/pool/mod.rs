@@ -140,7 +140,8 @@ enum Life {
 /// Whether the owner was told that nothing is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum IdleReport {
-    /// The pool was never used. Only a wish to delete it makes this worth a report.
+    /// The pool was never used. Only a wish to delete it, or an owner that made it for one request,
+    /// makes this worth a report.
     Fresh,
     /// Not since it was used last.
     Due,

@@ -75,6 +75,8 @@ pub struct PoolSet<L> {
     hasher: FixedState,
     entries: Vec<Option<Entry>>,
     free: Vec<u32>,
+    /// By index: where the names of the next pool there begin.
+    generations: Vec<u32>,
     clusters: Vec<Option<Cluster<L>>>,
     free_clusters: Vec<u32>,
     /// When a pool wants to be called, at the latest; may be early.
@@ -95,6 +97,7 @@ impl<L: Ledger> PoolSet<L> {
             hasher: FixedState::with_seed(seed),
             entries: Vec::new(),
             free: Vec::new(),
+            generations: Vec::new(),
             clusters: Vec::new(),
             free_clusters: Vec::new(),
             due: Heap::new(),
@@ -227,7 +230,8 @@ impl<L: Ledger> PoolSet<L> {
         };
         owner.pools += 1;
         let seed = self.seed.wrapping_add(u64::from(index));
-        let pool = Pool::new(owner.config.clone(), who, seed);
+        let mut pool = Pool::new(owner.config.clone(), who, seed);
+        pool.begin_names_at(self.generations.get(index as usize).copied().unwrap_or(0));
         let entry = Entry {
             key: CanonicalKey::of(key),
             hash,
@@ -241,6 +245,7 @@ impl<L: Ledger> PoolSet<L> {
             self.entries[index as usize] = Some(entry);
         } else {
             self.entries.push(Some(entry));
+            self.generations.push(0);
         }
         let entries = &self.entries;
         self.index.insert_unique(hash, index, |&index| {
@@ -301,7 +306,8 @@ impl<L: Ledger> PoolSet<L> {
         self.turn(now, pool, |pool, ledger| pool.abort(now, ledger));
     }
 
-    /// The next action of any pool. [`Action::Idle`] says that the pool was forgotten.
+    /// The next action of any pool. [`Action::Idle`] says that the pool was forgotten: its id is dead
+    /// and may be given to a pool of another key. Names of its connections and requests stay dead.
     #[inline]
     pub fn poll_action(&mut self) -> Option<(PoolId, Action)> {
         while let Some(&index) = self.dirty.last() {
@@ -364,6 +370,7 @@ impl<L: Ledger> PoolSet<L> {
             found.remove();
         }
         self.free.push(index);
+        self.generations[index as usize] = entry.pool.next_generation();
         self.due.remove(index);
         if let Some(Some(cluster)) = self.clusters.get_mut(entry.cluster as usize) {
             cluster.ledger.give_back(entry.seat);

@@ -5,7 +5,7 @@ use super::*;
 use crate::config::{Multiplexing, PoolConfig};
 use crate::id::{ConnId, PoolId, Token};
 use crate::limits::{Full, Limits, Local, Priority, Shared, Thresholds};
-use crate::pool::{Action, Answer, CloseReason, Request};
+use crate::pool::{Action, Answer, CancelPolicy, CloseReason, Request};
 use crate::report::{ClosedBy, Report, StreamEnd};
 use crate::time::{Deadline, Instant};
 
@@ -162,6 +162,26 @@ fn a_cluster_whose_first_pool_was_refused_is_forgotten() {
     assert_eq!(refused, Err(Full::Cluster));
     let next = world.set.add_cluster(http1(), Local::new(Limits::default()));
     assert_eq!(next, world.cluster, "its place is free");
+}
+
+#[test]
+fn names_of_a_forgotten_pool_mean_nothing_to_the_one_that_took_its_place() {
+    let mut world = World::new(http1(), Thresholds::default());
+    world.pool("keeps the cluster");
+    let old = world.pool("a");
+    let Answer::Queued(queued) = world.request(T0, old, 1) else { panic!("a cold pool") };
+    let [(_, Action::Connect { conn, .. })] = *world.actions() else { panic!("one connect") };
+    assert!(world.close(T0, old, conn).contains(&(old, Action::Idle)));
+
+    let new = world.pool("b");
+    assert_eq!(new, old, "the same place");
+    assert!(matches!(world.request(T0, new, 2), Answer::Queued(_)));
+    assert_eq!(world.actions().len(), 1);
+    // Late: a caller that goes away, a socket that is gone.
+    world.set.cancel(T0, old, queued.waiter, CancelPolicy::Default);
+    assert_eq!(world.close(T0, old, conn), []);
+    let pool = world.set.pool(new).expect("the new pool");
+    assert_eq!((pool.triple().pending, pool.stats().ignored_facts), (1, 2));
 }
 
 #[test]

@@ -275,7 +275,11 @@ impl Pool {
                 heard: Heard::Nothing,
             },
         );
-        self.change(index, |hot| hot.state = Some(State::Connecting));
+        let generation = self.cold.generation;
+        self.change(index, |hot| {
+            hot.generation = hot.generation.max(generation);
+            hot.state = Some(State::Connecting);
+        });
         self.arm(now, index);
         self.emit_connect(self.slots.id(index), reason);
         index

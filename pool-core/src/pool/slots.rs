@@ -195,6 +195,11 @@ impl Slots {
         (0u32..).zip(&self.hot).filter_map(|(index, hot)| Some((index, hot.state?)))
     }
 
+    /// The largest generation; of a vacant slot it is one that was never given out.
+    pub(super) fn generation(&self) -> u32 {
+        self.hot.iter().map(|hot| hot.generation).max().unwrap_or(0)
+    }
+
     /// How many slots there are, vacant ones included.
     pub(super) fn table_len(&self) -> u32 {
         u32::try_from(self.hot.len()).unwrap_or(NONE)

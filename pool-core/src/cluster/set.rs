@@ -165,9 +165,8 @@ impl<L: Ledger> PoolSet<L> {
     /// All input that had arrived with the end of a stream was fed: the pool's queue may be served.
     #[inline]
     pub fn handle_settled(&mut self, now: Instant, pool: PoolId) {
-        if let Some(place) = self.settling.iter().position(|&index| index == pool.0) {
-            self.settling.swap_remove(place);
-        }
+        // Once for each time that its actions were taken meanwhile.
+        self.settling.retain(|index| *index != pool.0);
         self.turn(now, pool, |pool, ledger| pool.handle_settled(now, ledger));
     }
 

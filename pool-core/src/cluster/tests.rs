@@ -185,6 +185,21 @@ fn names_of_a_forgotten_pool_mean_nothing_to_the_one_that_took_its_place() {
 }
 
 #[test]
+fn a_pool_that_settled_wants_no_further_pass() {
+    let mut world = World::new(http1(), Thresholds::default());
+    let pool = world.pool("a");
+    let conns = [world.bound(T0, pool, 1), world.bound(T0, pool, 2)];
+    for conn in conns {
+        world.set.handle_report(T0, pool, conn, Report::StreamEnded(StreamEnd::Complete));
+        assert_eq!(world.actions(), []);
+        assert_eq!(world.set.deadline(), Deadline::Now(()));
+    }
+    world.set.handle_settled(T0, pool);
+    assert_eq!(world.actions(), []);
+    assert!(matches!(world.set.deadline(), Deadline::At(..)), "{:?}", world.set.deadline());
+}
+
+#[test]
 fn any_number_of_seats_can_be_freed_at_once() {
     let pools = 8_000;
     let limit = |max| Limits::from(Thresholds::default().max_connections(max).max_pending_requests(pools));

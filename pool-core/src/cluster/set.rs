@@ -70,7 +70,9 @@ impl Entry {
 ///
 /// Contract as everywhere: one fact or wish, then [`PoolSet::poll_action`] until `None`, then sleep
 /// until [`PoolSet::deadline`].
-pub struct PoolSet<L> {
+///
+/// A set that is dropped gives all its seats back, for the sake of others on the same ledgers.
+pub struct PoolSet<L: Ledger> {
     index: HashTable<u32>,
     hasher: FixedState,
     entries: Vec<Option<Entry>>,
@@ -390,5 +392,17 @@ impl<L: Ledger> PoolSet<L> {
     #[inline]
     fn entry(&self, index: u32) -> Option<&Entry> {
         self.entries.get(index as usize)?.as_ref()
+    }
+}
+
+impl<L: Ledger> Drop for PoolSet<L> {
+    fn drop(&mut self) {
+        for mut entry in self.entries.drain(..).flatten() {
+            let Some(Some(Cluster { ledger, .. })) = self.clusters.get_mut(entry.cluster as usize) else {
+                continue;
+            };
+            entry.pool.give_up_seats(ledger);
+            ledger.give_back(entry.seat);
+        }
     }
 }

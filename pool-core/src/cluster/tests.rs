@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::*;
 use crate::config::{Multiplexing, PoolConfig};
 use crate::id::{ConnId, PoolId, Token};
-use crate::limits::{Full, Limits, Local, Priority, Shared, Thresholds};
+use crate::limits::{Full, Limits, Local, Priority, Resource, Shared, Thresholds};
 use crate::pool::{Action, Answer, CancelPolicy, CloseReason, Request};
 use crate::report::{ClosedBy, Report, StreamEnd};
 use crate::time::{Deadline, Instant};
@@ -197,6 +197,24 @@ fn a_pool_that_settled_wants_no_further_pass() {
     world.set.handle_settled(T0, pool);
     assert_eq!(world.actions(), []);
     assert!(matches!(world.set.deadline(), Deadline::At(..)), "{:?}", world.set.deadline());
+}
+
+#[test]
+fn a_set_that_goes_away_gives_its_seats_back() {
+    let shared = Shared::new(Limits::from(Thresholds::default().max_connections(1)));
+    let other = shared.worker(Arc::new(|| {}));
+    let mut set = PoolSet::new(1);
+    let cluster = set.add_cluster(http1(), shared.worker(Arc::new(|| {})));
+    let pool = set.add_pool(&Key::http1("a", 80), cluster, Priority::Default).expect("room for a pool");
+    set.request(T0, pool, Request::new(Token(1)));
+    let Some((_, Action::Connect { conn, .. })) = set.poll_action() else { panic!("a connect") };
+    set.handle_report(T0, pool, conn, Report::Connected { limit: None });
+    set.request(T0, pool, Request::new(Token(2)));
+    let taken = |resource| shared.snapshot(Priority::Default, resource).current;
+    assert_eq!(Resource::ALL.map(taken), [1, 1, 1, 0, 1]);
+    drop(set);
+    assert_eq!(Resource::ALL.map(taken), [0; 5], "others share the ledger");
+    drop(other);
 }
 
 #[test]

@@ -725,7 +725,8 @@ fn rule_3_option_a_surplus_of_streams_elsewhere_takes_no_place_away() {
 
 #[test]
 fn p7_each_connection_draws_its_own_age() {
-    let mut w = Setup::streams(1).max_connection_duration_ms(1_000_000).max_connection_duration_jitter(50).start();
+    let mut w =
+        Setup::streams(1).max_connection_duration_ms(1_000_000).max_connection_duration_jitter(50).start();
     for r in [R1, R2, R3, R4] {
         w.request(r);
     }

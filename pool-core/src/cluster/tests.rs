@@ -4,8 +4,8 @@ use std::sync::Arc;
 use super::*;
 use crate::config::{Multiplexing, PoolConfig};
 use crate::id::{ConnId, PoolId, Token};
-use crate::limits::{Full, Limits, Local, Priority, Resource, Shared, Thresholds};
-use crate::pool::{Action, Answer, CancelPolicy, CloseReason, Request};
+use crate::limits::{Full, Limits, Local, Priority, Resource, Shared, SharedHandle, Thresholds};
+use crate::pool::{Action, Answer, CancelPolicy, CloseReason, DrainMode, Request};
 use crate::report::{ClosedBy, Report, StreamEnd};
 use crate::time::{Deadline, Instant};
 
@@ -162,6 +162,45 @@ fn a_cluster_whose_first_pool_was_refused_is_forgotten() {
     assert_eq!(refused, Err(Full::Cluster));
     let next = world.set.add_cluster(http1(), Local::new(Limits::default()));
     assert_eq!(next, world.cluster, "its place is free");
+}
+
+/// A set with room for one pool, on a ledger that outlives its clusters.
+fn one_pool(config: Arc<PoolConfig>) -> (PoolSet<SharedHandle>, Shared, PoolId, ConnId) {
+    let shared = Shared::new(Limits::from(Thresholds::default().max_connection_pools(1)));
+    let mut set = PoolSet::new(1);
+    let cluster = set.add_cluster(config, shared.worker(Arc::new(|| {})));
+    let pool = set.add_pool(&Key::http1("a", 80), cluster, Priority::Default).expect("room for a pool");
+    set.request(T0, pool, Request::new(Token(1)));
+    let Some((_, Action::Connect { conn, .. })) = set.poll_action() else { panic!("a connect") };
+    set.handle_report(T0, pool, conn, Report::Connected { limit: None });
+    assert!(matches!(set.poll_action(), Some((_, Action::Bind { .. }))));
+    assert!(shared.snapshot(Priority::Default, Resource::Pools).open);
+    (set, shared, pool, conn)
+}
+
+#[test]
+fn cm_14_a_pool_is_deleted_after_it_closed_its_last_connection() {
+    let one = PoolConfig::builder(Multiplexing::Exclusive).max_requests_per_connection(Some(1)).build();
+    let (mut set, shared, pool, conn) = one_pool(one.expect("valid settings"));
+    set.finish(T0, pool, conn, StreamEnd::Complete);
+    assert!(matches!(set.poll_action(), Some((_, Action::Close { .. }))));
+    assert!(shared.snapshot(Priority::Default, Resource::Pools).open, "the socket is still there");
+    set.handle_report(T0, pool, conn, Report::Closed(ClosedBy::Local));
+    assert_eq!(set.poll_action(), Some((pool, Action::Idle)));
+    assert!(!shared.snapshot(Priority::Default, Resource::Pools).open);
+    assert!(set.pool(pool).is_none());
+}
+
+#[test]
+fn cm_16_a_drained_pool_is_deleted() {
+    let (mut set, shared, pool, conn) = one_pool(http1());
+    set.finish(T0, pool, conn, StreamEnd::Complete);
+    set.drain(T0, pool, DrainMode::Existing);
+    assert!(matches!(set.poll_action(), Some((_, Action::Close { .. }))));
+    set.handle_report(T0, pool, conn, Report::Closed(ClosedBy::Local));
+    assert_eq!(set.poll_action(), Some((pool, Action::Idle)));
+    assert!(!shared.snapshot(Priority::Default, Resource::Pools).open);
+    assert!(set.is_empty());
 }
 
 #[test]

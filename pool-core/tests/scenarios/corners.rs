@@ -258,3 +258,126 @@ fn pending_deadlines_of_requeued_and_regular_requests_are_served_in_time_order()
     assert!(!w.awaits_seat());
     w.finish();
 }
+
+#[test]
+fn a_drain_timeout_under_strict_limits_frees_the_seat_for_another_pool() {
+    let mut w = h1().strict_limits().drain_timeout_ms(1_000).start_two();
+    w.use_pool(A);
+    w.bound(R1, C0);
+    w.drain(DrainMode::Existing);
+    w.use_pool(B);
+    w.request(R2);
+    w.expect([Queued(R2)]);
+    w.at(1_000);
+    w.expect([]);
+    w.use_pool(A);
+    w.expect([Close(C0)]);
+    w.gone(C0);
+    w.expect([Idle]);
+    w.use_pool(B);
+    w.expect([Open(C0)]);
+    w.finish();
+}
+
+#[test]
+fn a_forced_connection_that_is_closing_is_replaced_by_a_seat_but_not_by_force() {
+    let mut w = h1().start_two();
+    w.use_pool(A);
+    w.bound(R1, C0);
+    w.use_pool(B);
+    w.bound(R2, C0);
+    assert_eq!(w.forced(), 1);
+    w.request(R3);
+    w.expect([Queued(R3)]);
+    w.end(R2, StreamEnd::CloseNotified);
+    w.expect([Close(C0)]);
+    assert!(w.awaits_seat(), "the queue waits where the forced connection did");
+    // The seat of A comes first, then the socket of the forced one goes.
+    w.use_pool(A);
+    w.closed(C0, Remote);
+    w.expect([Idle]);
+    w.use_pool(B);
+    w.expect([Open(C1)]);
+    assert!(!w.awaits_seat());
+    w.gone(C0);
+    w.expect([]);
+    w.connected(C1);
+    w.expect([Bind(R3, C1)]);
+    assert_eq!((w.gauge(Connections), w.forced()), (1, 0));
+    w.finish();
+}
+
+#[test]
+fn a_bind_that_is_refused_may_be_the_last_of_a_life() {
+    let mut w = Setup::streams(4).max_requests_per_connection(1).start();
+    w.bound(R1, C0);
+    w.assert_state(C0, S::Draining);
+    w.bind_refused(R1, 0);
+    w.expect([Close(C0)]);
+    w.requeue(R1);
+    w.expect([Queued(R1), Open(C1)]);
+    w.finish();
+}
+
+#[test]
+fn negative_capacity_is_gone_with_whatever_ends_its_connection() {
+    type Fact = fn(&mut World);
+    let facts: [Fact; 5] = [
+        |w| w.goaway(C0),
+        |w| w.retire(C0),
+        |w| w.suspect(C0),
+        |w| w.drain(DrainMode::Existing),
+        |w| w.health(HostHealth::Unhealthy),
+    ];
+    for fact in facts {
+        let mut w = Setup::streams(4).start();
+        w.bound(R1, C0);
+        for r in [R2, R3, R4] {
+            w.request(r);
+        }
+        w.forget();
+        w.capacity(C0, 1);
+        w.assert_triple(4, 0, -3);
+        fact(&mut w);
+        w.expect([]);
+        w.assert_triple(4, 0, 0);
+        w.request(R5);
+        w.expect([Queued(R5), Open(C1)]);
+        w.assert_triple(4, 1, 4);
+        w.finish();
+    }
+}
+
+#[test]
+fn a_queue_that_drains_away_with_its_deletion_ends_idle_once() {
+    let mut w = Setup::streams(1).max_connections(1).start();
+    w.bound(R1, C0);
+    w.request(R2);
+    w.expect([Queued(R2)]);
+    w.drain(DrainMode::AndDelete);
+    w.expect([]);
+    w.goaway(C0);
+    w.expect([Fail(R2, LocalConnectionFailure)]);
+    w.requeue_failed(R3, LocalConnectionFailure);
+    w.complete(R1);
+    w.expect([Close(C0)]);
+    w.gone(C0);
+    w.expect([Idle]);
+    w.finish();
+}
+
+#[test]
+fn a_failed_attempt_under_the_option_opens_for_those_who_are_kept() {
+    let mut w = Setup::streams(1).fail_unservable_only().start();
+    for r in [R1, R2, R3] {
+        w.request(r);
+    }
+    w.forget();
+    w.closed(C1, Remote);
+    w.expect([Fail(R3, RemoteConnectionFailure)]);
+    w.at(5_000);
+    // Both attempts time out in one turn: first one request loses its place, then the other.
+    w.expect([Close(C0), Fail(R2, ConnectTimeout), Close(C2), Fail(R1, ConnectTimeout)]);
+    assert_eq!((w.stats().cx_connect_fail, w.stats().rq_pending_failure_eject), (3, 3));
+    w.finish();
+}

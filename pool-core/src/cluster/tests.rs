@@ -276,3 +276,12 @@ fn any_number_of_seats_can_be_freed_at_once() {
     assert_eq!(actions.len(), pools as usize);
     assert!(actions.iter().all(|(_, action)| matches!(action, Action::Connect { .. })));
 }
+
+#[test]
+fn a_pool_whose_actions_were_taken_has_its_deadlines_registered() {
+    let mut world = World::new(Arc::new(PoolConfig::default()), Thresholds::default());
+    let pool = world.pool("a");
+    world.set.request(T0, pool, Request::new(Token(1)));
+    world.actions();
+    assert_eq!(world.set.deadline(), Deadline::At(T0 + PoolConfig::default().connect_timeout(), ()));
+}

@@ -11,7 +11,7 @@ use crate::report::ClosedBy;
 use crate::time::Instant;
 
 /// How many connections one trigger opens at most: the largest preconnect ratio.
-const PER_TRIGGER: u32 = 3;
+const PER_TRIGGER: u8 = 3;
 
 /// Streams that a peer is expected to allow before it said so (RFC 9113 6.5.2 recommends that it
 /// allows no fewer).
@@ -70,7 +70,7 @@ impl Pool {
         let Some(limit) = initial_limit.filter(|limit| *limit > 0) else { return };
         let limit = self.allowed(limit);
         self.change(index, |hot| hot.limit = limit);
-        if !self.queue.is_empty() {
+        if !self.cold.queue.is_empty() {
             // Part of the trigger that opened it: had the limit been known, it would have opened more.
             self.create_within(now, ledger, Attempt::Fresh, self.cold.budget);
         }
@@ -130,7 +130,7 @@ impl Pool {
         self.arm(now, index);
         if self.slots.ready.len > 0 {
             self.serve(now, ledger, BindReason::Connected);
-            if !self.queue.is_empty() {
+            if !self.cold.queue.is_empty() {
                 self.create(now, ledger, Attempt::Fresh);
             }
         }
@@ -153,8 +153,10 @@ impl Pool {
     #[inline]
     pub(super) fn should_create(&self) -> bool {
         match self.health {
-            HostHealth::Healthy if self.ratio == Ratio::ONE => i64::from(self.queue.len()) > self.capacity,
-            HostHealth::Healthy => self.load().wants(self.ratio, 0),
+            HostHealth::Healthy if self.cold.ratio == Ratio::ONE => {
+                i64::from(self.cold.queue.len()) > self.capacity
+            }
+            HostHealth::Healthy => self.load().wants(self.cold.ratio, 0),
             HostHealth::Degraded | HostHealth::Unhealthy => self.load().needs(),
         }
     }
@@ -169,7 +171,7 @@ impl Pool {
         now: Instant,
         ledger: &mut impl Ledger,
         attempt: Attempt,
-        budget: u32,
+        budget: u8,
     ) -> Creation {
         if self.life == Life::Deleting || !self.should_create() {
             return Creation::NotWanted;
@@ -200,7 +202,7 @@ impl Pool {
             Attempt::Woken | Attempt::Released => true,
         };
         if ask {
-            match ledger.try_take(Resource::Connections, self.who) {
+            match ledger.try_take(Resource::Connections, self.who()) {
                 Ok(seat) => {
                     self.seats.put(seat);
                     self.stop_waiting(ledger);
@@ -211,7 +213,7 @@ impl Pool {
                 Err(_) => self.cold.stats.cx_overflow += 1,
             }
         }
-        if self.queue.is_empty() {
+        if self.cold.queue.is_empty() {
             return Creation::Refused;
         }
         let alone = self.slots.serving() == 0 && self.cold.forced == NONE;
@@ -267,12 +269,12 @@ impl Pool {
             Cold {
                 opened_at: now,
                 connected_at: NEVER,
-                age_at: NEVER,
+                age_at: Instant::from_nanos(age_for),
                 drain_at: NEVER,
                 idle_for,
-                age_for,
                 lost: 0,
                 heard: Heard::Nothing,
+                prev: NONE,
             },
         );
         let generation = self.cold.generation;
@@ -289,7 +291,7 @@ impl Pool {
     fn start_life(&mut self, now: Instant, index: u32) {
         let cold = self.slots.cold_mut(index);
         cold.connected_at = now;
-        cold.age_at = now.after(core::time::Duration::from_nanos(cold.age_for));
+        cold.age_at = now.after(cold.age_at.since(Instant::ZERO));
         let took = now.since(cold.opened_at);
         self.cold.stats.cx_connect_ms.record(took);
     }

@@ -251,8 +251,8 @@ impl<L: Ledger> PoolSet<L> {
             self.filed[index as usize] = filed;
         } else {
             self.entries.push(Some(entry));
-            self.filed.push(filed);
             self.generations.push(0);
+            self.filed.push(filed);
         }
         let filed = &self.filed;
         self.index.insert_unique(hash, index, |&index| {

@@ -147,15 +147,6 @@ fn the_deadline_is_the_soonest_of_all_pools_and_only_due_pools_act() {
 }
 
 #[test]
-fn a_pool_whose_actions_were_taken_has_its_deadlines_registered() {
-    let mut world = World::new(Arc::new(PoolConfig::default()), Thresholds::default());
-    let pool = world.pool("a");
-    world.set.request(T0, pool, Request::new(Token(1)));
-    world.actions();
-    assert_eq!(world.set.deadline(), Deadline::At(T0 + PoolConfig::default().connect_timeout(), ()));
-}
-
-#[test]
 fn a_pool_whose_only_request_was_refused_is_forgotten() {
     let mut world = World::new(http1(), Thresholds::default().max_pending_requests(0));
     let pool = world.pool("a");
@@ -284,4 +275,13 @@ fn any_number_of_seats_can_be_freed_at_once() {
     let actions: Vec<_> = core::iter::from_fn(|| set.poll_action()).collect();
     assert_eq!(actions.len(), pools as usize);
     assert!(actions.iter().all(|(_, action)| matches!(action, Action::Connect { .. })));
+}
+
+#[test]
+fn a_pool_whose_actions_were_taken_has_its_deadlines_registered() {
+    let mut world = World::new(Arc::new(PoolConfig::default()), Thresholds::default());
+    let pool = world.pool("a");
+    world.set.request(T0, pool, Request::new(Token(1)));
+    world.actions();
+    assert_eq!(world.set.deadline(), Deadline::At(T0 + PoolConfig::default().connect_timeout(), ()));
 }

@@ -32,8 +32,8 @@ struct Conn {
     lost: u8,
     /// Of connecting, idle, age and drain deadlines, those that apply.
     due: [u64; 4],
-    /// The idle timeout that it drew, and the age while it does not count.
-    drawn: [u64; 2],
+    /// The idle timeout that it drew.
+    idle_for: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -107,7 +107,9 @@ impl Pool {
         } else {
             NEVER
         };
-        let due = [if connected { NEVER } else { connect }, idle, cold.age_at(), cold.drain_at];
+        // Until it counts, an age is a length.
+        let age = if connected { cold.age_at } else { now.after(cold.age_at.since(Instant::ZERO)) };
+        let due = [if connected { NEVER } else { connect }, idle, age, cold.drain_at];
         Some(Conn {
             state,
             active: hot.active,
@@ -118,7 +120,7 @@ impl Pool {
             heard: cold.heard as u8,
             lost: u8::from(cold.lost > 0),
             due: due.map(|at| if closed { u64::MAX } else { relative(now, at) }),
-            drawn: if closed { [0; 2] } else { [cold.idle_for, if connected { 0 } else { cold.age_for }] },
+            idle_for: if closed { 0 } else { cold.idle_for },
         })
     }
 }

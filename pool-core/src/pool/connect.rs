@@ -11,7 +11,7 @@ use crate::report::ClosedBy;
 use crate::time::Instant;
 
 /// How many connections one trigger opens at most: the largest preconnect ratio.
-const PER_TRIGGER: u32 = 3;
+const PER_TRIGGER: u8 = 3;
 
 /// Streams that a peer is expected to allow before it said so (RFC 9113 6.5.2 recommends that it
 /// allows no fewer).
@@ -171,7 +171,7 @@ impl Pool {
         now: Instant,
         ledger: &mut impl Ledger,
         attempt: Attempt,
-        budget: u32,
+        budget: u8,
     ) -> Creation {
         if self.life == Life::Deleting || !self.should_create() {
             return Creation::NotWanted;
@@ -269,9 +269,9 @@ impl Pool {
             Cold {
                 opened_at: now,
                 connected_at: NEVER,
+                age_at: Instant::from_nanos(age_for),
                 drain_at: NEVER,
                 idle_for,
-                age_for,
                 lost: 0,
                 heard: Heard::Nothing,
                 prev: NONE,
@@ -291,6 +291,7 @@ impl Pool {
     fn start_life(&mut self, now: Instant, index: u32) {
         let cold = self.slots.cold_mut(index);
         cold.connected_at = now;
+        cold.age_at = now.after(cold.age_at.since(Instant::ZERO));
         let took = now.since(cold.opened_at);
         self.cold.stats.cx_connect_ms.record(took);
     }

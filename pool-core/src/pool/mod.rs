@@ -119,7 +119,7 @@ struct Cold {
     /// Where the generations of names begin; see [`Pool::begin_names_at`].
     generation: u32,
     /// How many connections the last trigger may still open.
-    budget: u32,
+    budget: u8,
     /// The connection that was opened without a seat, or [`NONE`].
     forced: u32,
     idle: IdleReport,

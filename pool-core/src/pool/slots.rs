@@ -2,7 +2,6 @@
 //! openings, closings and timers touch, and intrusive lists through the first.
 
 use core::ops::{Index, IndexMut};
-use core::time::Duration;
 
 use super::action::Usage;
 use super::state::{Handshake, Phase, State};
@@ -43,29 +42,19 @@ pub(super) struct Cold {
     pub(super) opened_at: Instant,
     /// When the handshake was complete, or [`NEVER`].
     pub(super) connected_at: Instant,
+    /// When it is too old, or [`NEVER`]. Jitter included; until the handshake is complete as if that
+    /// had been at [`Instant::ZERO`].
+    pub(super) age_at: Instant,
     /// When its drain ends by force, or [`NEVER`].
     pub(super) drain_at: Instant,
     /// Its idle timeout in nanoseconds, jitter included; `u64::MAX` for none.
     pub(super) idle_for: u64,
-    /// How old it may become in nanoseconds, jitter included; `u64::MAX` for any age.
-    pub(super) age_for: u64,
     /// Streams that were in progress when it was given up.
     pub(super) lost: u32,
     /// What the driver has heard of it.
     pub(super) heard: Heard,
     /// The one before it in its list; see [`Ready`] for the first of the ready ones.
     pub(super) prev: u32,
-}
-
-impl Cold {
-    /// When it is too old, or [`NEVER`]; its age counts from when the handshake was complete.
-    pub(super) fn age_at(&self) -> Instant {
-        if self.connected_at == NEVER {
-            NEVER
-        } else {
-            self.connected_at.after(Duration::from_nanos(self.age_for))
-        }
-    }
 }
 
 /// Which orders about a connection the driver has taken.

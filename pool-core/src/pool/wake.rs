@@ -95,7 +95,7 @@ impl Pool {
                 // With streams in progress it cannot be idle for another full timeout.
                 let since = if hot.active == 0 { hot.idle_since } else { now };
                 let idle = (idle_at(since, cold.idle_for), WakeReason::IdleTimeout);
-                Some(idle.min((cold.age_at(), WakeReason::MaxAge)))
+                Some(idle.min((cold.age_at, WakeReason::MaxAge)))
             }
             State::Draining(_) if cold.connected_at == NEVER => Some(drain.min(connect())),
             State::Draining(_) => Some(drain),

@@ -410,7 +410,7 @@ fn a_pool_with_one_connection_is_small() {
         ("timer", 16 + 4),
     ];
     let bytes: usize = parts.iter().map(|(_, size)| size).sum();
-    assert!(bytes <= 964, "{bytes}: {parts:?}");
+    assert!(bytes <= 960, "{bytes}: {parts:?}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::limits::{Limits, Shared, SharedHandle};
 #[derive(Clone, Debug)]
 pub struct Breakers {
     limits: Limits,
-    origins: Arc<Mutex<BTreeMap<Vec<u8>, Shared>>>,
+    origins: Arc<Mutex<BTreeMap<CanonicalKey, Shared>>>,
 }
 
 impl Breakers {
@@ -37,7 +37,7 @@ impl Breakers {
             freed.store(true, Ordering::Release);
             ready.wake_keeper();
         });
-        let name = CanonicalKey::of(key).as_bytes().to_vec();
+        let name = CanonicalKey::of(key);
         let mut origins = lock(&self.origins);
         // Origins that nobody uses any more are forgotten here, where a new one is rare enough.
         if !origins.contains_key(&name) {

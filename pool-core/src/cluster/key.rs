@@ -4,6 +4,9 @@
 //! parts are written one after the other, each with its length, into one byte string: equal bytes
 //! mean equal keys and nothing else does. A hash only finds the place to compare.
 
+use core::hash::{BuildHasher, Hasher};
+
+use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
 use crate::limits::Priority;
@@ -109,58 +112,147 @@ impl<'a> Key<'a> {
     }
 }
 
-/// The exact byte form of a [`Key`]: equal if and only if the keys are.
+/// The exact form of a [`Key`]: equal if and only if the keys are.
 ///
-/// 40 bytes are kept in place, so that a usual key (an SNI that is the host, a usual ALPN list, no
-/// rare options) lies beside the pool that it names; longer ones spill.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct CanonicalKey(SmallVec<[u8; 40]>);
+/// One word tells the small parts and which others are unusual; the bytes are the host and, each
+/// after its length, what is unusual. 32 bytes are kept in place, so that a usual key (an SNI that
+/// is the host, a usual ALPN list, no rare options) lies beside the pool that it names; longer ones
+/// spill.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CanonicalKey {
+    head: u64,
+    rest: Out,
+}
 
-impl CanonicalKey {
-    /// Writes a key down.
-    #[must_use]
-    pub fn of(key: &Key<'_>) -> Self {
-        Self(SmallVec::from_slice(&encode(key)))
+type Out = SmallVec<[u8; 32]>;
+
+// ALPN lists that are written as a number.
+const H2_AND_HTTP11: &[u8] = b"\x02h2\x08http/1.1";
+const HTTP11: &[u8] = b"\x08http/1.1";
+const H2: &[u8] = b"\x02h2";
+
+// The head, from its lowest byte: form of the TLS identity, sections, priority, protocols, port.
+const OTHER_SNI: u64 = 1 << 2;
+const WITH_SANS: u64 = 1 << 3;
+const WITH_CERTIFICATE: u64 = 1 << 4;
+const UNVERIFIED: u64 = 1 << 5;
+const OTHER_ALPN: u64 = 1 << 6;
+const WITH_TLS: u64 = 1 << 8;
+const WITH_RARE: u64 = 1 << 9;
+/// Any of these: something follows the host.
+const UNUSUAL: u64 = OTHER_SNI | WITH_SANS | WITH_CERTIFICATE | OTHER_ALPN | WITH_RARE;
+
+/// A key with its head written down, ready to be looked up. The rest is written down only if a pool
+/// is made or an unusual key is compared.
+pub(super) struct Probe<'a> {
+    key: &'a Key<'a>,
+    head: u64,
+    /// Where to look; what decides is the comparison.
+    pub(super) hash: u64,
+}
+
+impl<'a> Probe<'a> {
+    #[inline]
+    pub(super) fn new(key: &'a Key<'a>, hasher: &FixedState) -> Self {
+        let head = head(key);
+        let mut hasher = hasher.build_hasher();
+        hasher.write(key.host.as_bytes());
+        hasher.write_u64(head);
+        Self { key, head, hash: hasher.finish() }
     }
 
-    /// The bytes.
+    /// Whether the stored key is this one.
     #[inline]
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+    pub(super) fn matches(&self, stored: &CanonicalKey) -> bool {
+        if stored.head != self.head {
+            return false;
+        }
+        if self.head & UNUSUAL == 0 {
+            // The host is all there is.
+            return *stored.rest == *self.key.host.as_bytes();
+        }
+        *stored == CanonicalKey::of(self.key)
     }
 }
 
-/// A key's bytes while it is looked up: on the stack, whatever the usual lengths are.
-pub(super) type KeyBytes = SmallVec<[u8; 192]>;
-
-/// ALPN lists that are written as one byte.
-const USUAL_ALPN: [&[u8]; 3] = [b"\x02h2\x08http/1.1", b"\x08http/1.1", b"\x02h2"];
-
-/// Writes a key down. The destructuring is exhaustive on purpose: a new option does not compile
-/// until it is part of the identity.
 #[inline]
-pub(super) fn encode(key: &Key<'_>) -> KeyBytes {
+fn head(key: &Key<'_>) -> u64 {
     let Key { scheme, host, port, priority, protocols, tls, socket_options, shared_state, downstream } = *key;
     let Scheme::Http = scheme;
     let is_rare = !(socket_options.is_empty() && shared_state.is_empty() && downstream.is_none());
-    let sections = u8::from(tls.is_some()) | u8::from(is_rare) << 1;
-    let [low, high] = port.to_le_bytes();
-    let mut out = KeyBytes::new();
-    out.extend_from_slice(&[sections, priority as u8, protocols.0, low, high]);
-    push(&mut out, host.as_bytes());
-    if let Some(tls) = tls {
-        push_tls(&mut out, tls, host);
+    let mut head = u64::from(port) << 32 | u64::from(protocols.0) << 24 | (priority as u64) << 16;
+    if let Some(tls) = &tls {
+        head |= WITH_TLS | form(tls, host);
     }
     if is_rare {
-        push_rare(&mut out, socket_options, shared_state, downstream);
+        head |= WITH_RARE;
     }
-    out
+    head
+}
+
+/// What of a TLS identity differs from the usual, and which usual ALPN list it has.
+#[inline]
+fn form(tls: &TlsKey<'_>, host: &str) -> u64 {
+    let TlsKey { sni, sans, alpn, client_certificate, verify } = *tls;
+    let mut form = if alpn == H2_AND_HTTP11 {
+        0
+    } else if alpn == HTTP11 {
+        1
+    } else if alpn == H2 {
+        2
+    } else {
+        OTHER_ALPN
+    };
+    if sni != host {
+        form |= OTHER_SNI;
+    }
+    if !sans.is_empty() {
+        form |= WITH_SANS;
+    }
+    if client_certificate.is_some() {
+        form |= WITH_CERTIFICATE;
+    }
+    match verify {
+        Verify::Full => form,
+        Verify::Nothing => form | UNVERIFIED,
+    }
+}
+
+impl CanonicalKey {
+    /// Writes a key down. All destructuring here and in the head is exhaustive on purpose: a new
+    /// option does not compile until it is part of the identity.
+    #[must_use]
+    pub fn of(key: &Key<'_>) -> Self {
+        let Key {
+            scheme: _,
+            host,
+            port: _,
+            priority: _,
+            protocols: _,
+            tls,
+            socket_options,
+            shared_state,
+            downstream,
+        } = *key;
+        let head = head(key);
+        let mut rest = Out::new();
+        if head & UNUSUAL == 0 {
+            rest.extend_from_slice(host.as_bytes());
+            return Self { head, rest };
+        }
+        push(&mut rest, host.as_bytes());
+        if let Some(tls) = tls {
+            push_tls(&mut rest, tls, head);
+        }
+        if head & WITH_RARE != 0 {
+            push_rare(&mut rest, socket_options, shared_state, downstream);
+        }
+        Self { head, rest }
+    }
 }
 
 /// A length: one byte below 128, five above, so that no two lengths begin alike.
-#[inline]
-fn push_length(out: &mut KeyBytes, length: usize) {
+fn push_length(out: &mut Out, length: usize) {
     if length < 128 {
         out.push(length as u8);
     } else {
@@ -170,30 +262,21 @@ fn push_length(out: &mut KeyBytes, length: usize) {
     }
 }
 
-#[inline]
-fn push(out: &mut KeyBytes, bytes: &[u8]) {
+fn push(out: &mut Out, bytes: &[u8]) {
     push_length(out, bytes.len());
     out.extend_from_slice(bytes);
 }
 
-#[inline]
-fn push_tls(out: &mut KeyBytes, tls: TlsKey<'_>, host: &str) {
-    let TlsKey { sni, sans, alpn, client_certificate, verify } = tls;
-    let usual_alpn = USUAL_ALPN.iter().position(|usual| *usual == alpn);
-    // The low bits name the ALPN list (0: written out), the others what else is written out.
-    let form = usual_alpn.map_or(0, |index| index as u8 + 1)
-        | u8::from(sni != host) << 2
-        | u8::from(!sans.is_empty()) << 3
-        | u8::from(client_certificate.is_some()) << 4
-        | u8::from(verify == Verify::Nothing) << 5;
-    out.push(form);
-    if usual_alpn.is_none() {
+/// What the head only says to be unusual.
+fn push_tls(out: &mut Out, tls: TlsKey<'_>, form: u64) {
+    let TlsKey { sni, sans, alpn, client_certificate, verify: _ } = tls;
+    if form & OTHER_ALPN != 0 {
         push(out, alpn);
     }
-    if sni != host {
+    if form & OTHER_SNI != 0 {
         push(out, sni.as_bytes());
     }
-    if !sans.is_empty() {
+    if form & WITH_SANS != 0 {
         push_length(out, sans.len());
         for san in sans {
             push(out, san.as_bytes());
@@ -204,9 +287,8 @@ fn push_tls(out: &mut KeyBytes, tls: TlsKey<'_>, host: &str) {
     }
 }
 
-#[cold]
 fn push_rare(
-    out: &mut KeyBytes,
+    out: &mut Out,
     socket_options: &[SocketOption<'_>],
     shared_state: &[&[u8]],
     downstream: Option<u64>,
@@ -230,6 +312,12 @@ fn push_rare(
 mod tests {
     use super::*;
 
+    /// A host name as long as DNS allows (RFC 1035 2.3.4).
+    const LONG: &str = match core::str::from_utf8(&[b'a'; 253]) {
+        Ok(host) => host,
+        Err(_) => "",
+    };
+
     const TLS: TlsKey<'static> = TlsKey {
         sni: "a",
         sans: &["b"],
@@ -247,6 +335,8 @@ mod tests {
         let keys = [
             base,
             Key { host: "example.tes", ..base },
+            Key { host: LONG, ..base },
+            Key { host: &LONG[1..], ..base },
             Key { port: 81, ..base },
             Key { priority: Priority::High, ..base },
             Key { protocols: Protocols::HTTP2, ..base },
@@ -275,9 +365,12 @@ mod tests {
             Key { downstream: Some(0), ..base },
             Key { downstream: Some(1), ..base },
         ];
+        let hasher = FixedState::with_seed(3);
         for (i, a) in keys.iter().enumerate() {
             for (j, b) in keys.iter().enumerate() {
-                assert_eq!(CanonicalKey::of(a) == CanonicalKey::of(b), i == j, "{a:?} against {b:?}");
+                let (written, other) = (CanonicalKey::of(a), CanonicalKey::of(b));
+                assert_eq!(written == other, i == j, "{a:?} against {b:?}");
+                assert_eq!(Probe::new(a, &hasher).matches(&other), i == j, "{a:?} against {b:?}");
             }
         }
     }

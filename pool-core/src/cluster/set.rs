@@ -1,13 +1,12 @@
 //! The pools of one worker: found by full key, driven as one machine.
 
-use core::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 
-use super::key::{CanonicalKey, Key, encode};
+use super::key::{CanonicalKey, Key, Probe};
 use crate::config::PoolConfig;
 use crate::id::{ConnId, HostId, PoolId, WaiterId};
 use crate::limits::{Claimant, Full, Ledger, Priority, Resource, Seat};
@@ -28,6 +27,7 @@ struct Cluster<L> {
 /// A pool with its key; the key and the pool's hot fields lie side by side.
 struct Entry {
     key: CanonicalKey,
+    hash: u64,
     cluster: u32,
     /// The earliest wake-up registered for it; [`NEVER`] for none.
     armed: Instant,
@@ -82,14 +82,9 @@ impl<L: Ledger> PoolSet<L> {
     #[inline]
     #[must_use]
     pub fn find(&self, key: &Key<'_>) -> Option<PoolId> {
-        self.find_bytes(&encode(key))
-    }
-
-    /// [`PoolSet::find`] for a key that was written down before.
-    #[inline]
-    #[must_use]
-    pub fn find_canonical(&self, key: &CanonicalKey) -> Option<PoolId> {
-        self.find_bytes(key.as_bytes())
+        let probe = Probe::new(key, &self.hasher);
+        let is_it = |&index: &u32| self.entry(index).is_some_and(|entry| probe.matches(&entry.key));
+        self.index.find(probe.hash, is_it).map(|&index| PoolId(index))
     }
 
     /// A pool by id.
@@ -191,7 +186,7 @@ impl<L: Ledger> PoolSet<L> {
         cluster: ClusterId,
         priority: Priority,
     ) -> Result<PoolId, Full> {
-        let key = CanonicalKey::of(key);
+        let hash = Probe::new(key, &self.hasher).hash;
         let Some(Some(owner)) = self.clusters.get_mut(cluster.0 as usize) else { return Err(Full::Cluster) };
         let index =
             self.free.last().copied().unwrap_or(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
@@ -200,16 +195,23 @@ impl<L: Ledger> PoolSet<L> {
         owner.pools += 1;
         let seed = self.seed.wrapping_add(u64::from(index));
         let pool = Pool::new(owner.config.clone(), who, seed);
-        let place = hash(&self.hasher, key.as_bytes());
-        let entry = Entry { key, cluster: cluster.0, armed: NEVER, pool, dirty: false, seat };
+        let entry = Entry {
+            key: CanonicalKey::of(key),
+            hash,
+            cluster: cluster.0,
+            armed: NEVER,
+            pool,
+            dirty: false,
+            seat,
+        };
         if self.free.pop().is_some() {
             self.entries[index as usize] = Some(entry);
         } else {
             self.entries.push(Some(entry));
         }
-        let (entries, hasher) = (&self.entries, &self.hasher);
-        self.index.insert_unique(place, index, |&index| {
-            entries[index as usize].as_ref().map_or(0, |entry| hash(hasher, entry.key.as_bytes()))
+        let entries = &self.entries;
+        self.index.insert_unique(hash, index, |&index| {
+            entries[index as usize].as_ref().map_or(0, |entry| entry.hash)
         });
         Ok(PoolId(index))
     }
@@ -236,8 +238,7 @@ impl<L: Ledger> PoolSet<L> {
     #[inline]
     pub fn finish(&mut self, now: Instant, pool: PoolId, conn: ConnId, end: crate::report::StreamEnd) {
         self.turn(now, pool, |pool, ledger| {
-            pool.handle_stream_ended(now, ledger, conn, end);
-            pool.handle_settled(now, ledger);
+            pool.handle_stream_ended_and_settled(now, ledger, conn, end);
         });
     }
 
@@ -330,8 +331,7 @@ impl<L: Ledger> PoolSet<L> {
     /// Removes an idle pool, and its cluster with the last one.
     fn forget(&mut self, index: u32) {
         let Some(entry) = self.entries.get_mut(index as usize).and_then(Option::take) else { return };
-        let place = hash(&self.hasher, entry.key.as_bytes());
-        if let Ok(found) = self.index.find_entry(place, |&other| other == index) {
+        if let Ok(found) = self.index.find_entry(entry.hash, |&other| other == index) {
             found.remove();
         }
         self.free.push(index);
@@ -348,22 +348,7 @@ impl<L: Ledger> PoolSet<L> {
     }
 
     #[inline]
-    fn find_bytes(&self, key: &[u8]) -> Option<PoolId> {
-        let hash = hash(&self.hasher, key);
-        let found = self.index.find(hash, |&index| self.entry_key(index) == Some(key));
-        found.map(|&index| PoolId(index))
+    fn entry(&self, index: u32) -> Option<&Entry> {
+        self.entries.get(index as usize)?.as_ref()
     }
-
-    #[inline]
-    fn entry_key(&self, index: u32) -> Option<&[u8]> {
-        self.entries.get(index as usize)?.as_ref().map(|entry| entry.key.as_bytes())
-    }
-}
-
-/// Where to look for a key; what decides is the comparison.
-#[inline]
-fn hash(hasher: &FixedState, key: &[u8]) -> u64 {
-    let mut hasher = hasher.build_hasher();
-    hasher.write(key);
-    hasher.finish()
 }

@@ -60,7 +60,13 @@ impl Pool {
         conn: ConnId,
         initial_limit: Option<u32>,
     ) {
-        let Some((index, State::Connecting)) = self.slots.find(conn) else { return self.ignore() };
+        let Some((index, state)) = self.slots.find(conn) else { return self.ignore() };
+        match state {
+            State::Connecting => {}
+            State::EarlyData | State::Ready(_) | State::Busy(_) | State::Draining(_) | State::Closed(_) => {
+                return self.ignore();
+            }
+        }
         let Some(limit) = initial_limit.filter(|limit| *limit > 0) else { return };
         let limit = self.allowed(limit);
         self.change(index, |hot| hot.limit = limit);
@@ -72,10 +78,16 @@ impl Pool {
 
     /// Early data may be sent on the connection (0-RTT keys are there); the handshake goes on.
     pub fn handle_early_data_ready(&mut self, now: Instant, ledger: &mut impl Ledger, conn: ConnId) {
-        let supported = self.early_data_supported();
-        let Some((index, State::Connecting)) = self.slots.find(conn).filter(|_| supported) else {
-            return self.ignore();
-        };
+        let Some((index, state)) = self.slots.find(conn) else { return self.ignore() };
+        match state {
+            State::Connecting if self.early_data_supported() => {}
+            State::Connecting
+            | State::EarlyData
+            | State::Ready(_)
+            | State::Busy(_)
+            | State::Draining(_)
+            | State::Closed(_) => return self.ignore(),
+        }
         self.change(index, |hot| {
             let free = hot.unused() > 0;
             hot.state = Some(if free { State::EarlyData } else { State::Busy(Handshake::Pending) });

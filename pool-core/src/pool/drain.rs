@@ -28,7 +28,10 @@ impl Pool {
                 self.finish(now, ledger);
             }
             (HostHealth::Unhealthy, HostHealth::Unhealthy)
-            | (_, HostHealth::Healthy | HostHealth::Degraded) => {}
+            | (
+                HostHealth::Healthy | HostHealth::Degraded | HostHealth::Unhealthy,
+                HostHealth::Healthy | HostHealth::Degraded,
+            ) => {}
         }
     }
 

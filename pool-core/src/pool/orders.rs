@@ -3,7 +3,7 @@
 use super::action::{Action, CloseReason, ConnectReason};
 use super::slots::Heard;
 use super::state::State;
-use super::{IdleReport, Pool};
+use super::{IdleReport, Life, Pool};
 use crate::id::ConnId;
 
 /// Room that is kept for the next batch; more than that is returned after a burst.
@@ -48,7 +48,12 @@ impl<T: Copy> Line<T> {
 
 impl Pool {
     /// The next action, oldest first, but `Connect` orders last.
+    #[inline]
     pub fn poll_action(&mut self) -> Option<Action> {
+        if self.untaken == 0 { None } else { self.take_action() }
+    }
+
+    fn take_action(&mut self) -> Option<Action> {
         while self.untaken > 0 {
             self.untaken -= 1;
             if let Some(action) = self.cold.orders.actions.take() {
@@ -104,12 +109,14 @@ impl Pool {
         if !self.is_idle() {
             return;
         }
-        match (self.cold.idle, self.life) {
-            (IdleReport::Done, _) | (IdleReport::Fresh, super::Life::Open) => {}
-            (IdleReport::Due, _) | (IdleReport::Fresh, super::Life::Deleting) => {
-                self.cold.idle = IdleReport::Done;
-                self.emit(Action::Idle);
-            }
+        let due = match self.cold.idle {
+            IdleReport::Done => false,
+            IdleReport::Due => true,
+            IdleReport::Fresh => self.life == Life::Deleting,
+        };
+        if due {
+            self.cold.idle = IdleReport::Done;
+            self.emit(Action::Idle);
         }
     }
 }

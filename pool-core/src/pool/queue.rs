@@ -35,10 +35,10 @@ pub(super) struct Waiter {
 /// of their deadlines and the first of them has the earliest.
 #[derive(Clone, Debug)]
 pub(super) struct Queue {
+    len: u32,
     waiters: Vec<Waiter>,
     head: u32,
     tail: u32,
-    len: u32,
     free: u32,
     /// The first one that entered at the back.
     first_regular: u32,
@@ -109,6 +109,9 @@ impl Queue {
     /// The earliest deadline, with its waiter.
     #[inline]
     pub(super) fn deadline(&self) -> Option<Instant> {
+        if self.len == 0 {
+            return None;
+        }
         let regular = self.waiters.get(self.first_regular as usize).map(|waiter| waiter.deadline);
         let own = self.own_deadlines.as_ref().and_then(|heap| heap.first()).map(|(at, ())| at);
         let at = match (regular, own) {

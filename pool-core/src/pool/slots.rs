@@ -127,19 +127,20 @@ pub(super) fn list_of(state: Option<State>) -> Option<ListName> {
     }
 }
 
-/// All connections of a pool.
+/// All connections of a pool. The first cache line is what a request touches.
+#[repr(C)]
 #[derive(Clone, Debug)]
 pub(super) struct Slots {
     hot: Vec<Hot>,
     pub(super) ready: List,
     pub(super) settling: List,
-    pub(super) connecting: List,
-    pub(super) early_data: List,
-    free: u32,
     /// Slots in use.
     pub(super) live: u32,
     pub(super) draining: u32,
     pub(super) closing: u32,
+    free: u32,
+    pub(super) connecting: List,
+    pub(super) early_data: List,
     cold: Vec<Cold>,
 }
 
@@ -167,6 +168,12 @@ impl Slots {
             return None;
         }
         Some((conn.index, hot.state?))
+    }
+
+    /// The record of a connection whose name is alive.
+    #[inline]
+    pub(super) fn find_hot(&mut self, conn: ConnId) -> Option<&mut Hot> {
+        self.hot.get_mut(conn.index as usize).filter(|hot| hot.generation == conn.generation)
     }
 
     pub(super) fn id(&self, index: u32) -> ConnId {
@@ -275,7 +282,7 @@ impl Slots {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn push_front(&mut self, name: ListName, index: u32) {
         let list = self.list_mut(name);
         let old = list.head;
@@ -291,7 +298,7 @@ impl Slots {
         hot.next = old;
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn unlink(&mut self, name: ListName, index: u32) {
         let Hot { prev, next, .. } = self.hot[index as usize];
         if next != NONE {

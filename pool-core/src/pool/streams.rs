@@ -2,7 +2,7 @@
 
 use super::action::{BindReason, CloseReason};
 use super::connect::Attempt;
-use super::slots::ListName;
+use super::slots::{ListName, NONE};
 use super::state::{DrainCause, Handshake, Phase, State};
 use super::{Flavour, Life, Pool};
 use crate::id::ConnId;
@@ -35,6 +35,41 @@ impl Pool {
         }
     }
 
+    /// Both facts at once, for a driver that had looked at what came with the response before it
+    /// reported the end: [`handle_stream_ended`](Self::handle_stream_ended), then
+    /// [`handle_settled`](Self::handle_settled).
+    #[inline]
+    pub fn handle_stream_ended_and_settled(
+        &mut self,
+        now: Instant,
+        ledger: &mut impl Ledger,
+        conn: ConnId,
+        end: StreamEnd,
+    ) {
+        if self.flavour == Flavour::Exclusive
+            && end == StreamEnd::Complete
+            && self.queue.is_empty()
+            && self.slots.settling.head == NONE
+            && self.life == Life::Open
+        {
+            if let Some(hot) = self.slots.find_hot(conn) {
+                if hot.state == Some(State::Busy(Handshake::Complete)) && hot.active == 1 && hot.limit == 1 {
+                    // Nobody could have been bound in between: it never was in the other list.
+                    hot.active = 0;
+                    hot.idle_since = now;
+                    hot.state = Some(State::Ready(Phase::Open));
+                    self.active -= 1;
+                    self.capacity += 1;
+                    self.slots.push_front(ListName::Ready, conn.index);
+                    self.release_requests(ledger, 1);
+                    return self.finish(now, ledger);
+                }
+            }
+        }
+        self.handle_stream_ended(now, ledger, conn, end);
+        self.handle_settled(now, ledger);
+    }
+
     /// What came with the last responses was looked at: connections that settled and are still there
     /// may be bound. What [`WakeReason::Settle`](super::WakeReason::Settle) asks for.
     #[inline]
@@ -42,7 +77,7 @@ impl Pool {
         // Oldest first, so that the one whose stream ended last is picked first.
         loop {
             let index = self.slots.settling.tail;
-            if index == super::NONE {
+            if index == NONE {
                 break;
             }
             self.slots.unlink(ListName::Settling, index);

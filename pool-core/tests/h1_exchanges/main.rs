@@ -2,6 +2,7 @@
 #![cfg(feature = "h1")]
 
 mod limits;
+mod outbox;
 mod pair;
 mod roundtrip;
 mod scenarios;

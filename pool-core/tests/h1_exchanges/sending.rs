@@ -6,6 +6,9 @@ use pool_core::wire::h1::{BodyLength, RequestHead, SendError, TargetForm};
 
 use crate::pair::{Pair, fields};
 
+/// Method, URI, fields, content, and what comes of it.
+type Row<T> = (Method, &'static str, &'static [(&'static str, &'static str)], BodyLength, T);
+
 /// The head that a request makes, or why it makes none.
 fn written(
     method: Method,
@@ -25,7 +28,7 @@ fn written(
 #[test]
 fn request_heads_word_for_word() {
     use BodyLength::{Known, None, Unknown};
-    let table: &[(Method, &str, &[(&'static str, &'static str)], BodyLength, &str)] = &[
+    let table: &[Row<&str>] = &[
         (
             Method::GET,
             "http://u:p@a:8/x?y=1",
@@ -90,7 +93,7 @@ fn request_heads_word_for_word() {
 #[test]
 fn contradictions_of_the_caller_are_typed_errors() {
     use BodyLength::{Known, None, Unknown};
-    let table: &[(Method, &str, &[(&'static str, &'static str)], BodyLength, SendError)] = &[
+    let table: &[Row<SendError>] = &[
         (Method::POST, "http://a/", &[("content-length", "3")], Known(4), SendError::ContentLength),
         (Method::POST, "http://a/", &[("content-length", "3")], None, SendError::ContentLength),
         (Method::POST, "http://a/", &[("content-length", "x")], Unknown, SendError::ContentLength),

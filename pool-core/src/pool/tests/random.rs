@@ -5,10 +5,10 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use super::super::*;
-use super::ledger::{Book, ME};
+use super::ledger::{ME, OTHER, is_in_line, limits, used};
 use crate::config::{Admission, FailQueue, Jitter};
 use crate::id::{ConnId, Token, WaiterId};
-use crate::limits::Resource;
+use crate::limits::{Ledger, Local, Priority, Resource, Seat};
 use crate::report::{ClosedBy, StreamEnd};
 use crate::time::Instant;
 
@@ -27,7 +27,7 @@ impl Dice {
 
 struct World {
     pool: Pool,
-    book: Book,
+    book: Local,
     now: Instant,
     dice: Dice,
     /// Everything that was ever named, dead names included.
@@ -37,6 +37,7 @@ struct World {
     waiting: BTreeMap<u64, WaiterId>,
     asked: u64,
     outcomes: u64,
+    foreign: Vec<Seat>,
     idle_reports: u64,
 }
 
@@ -65,11 +66,23 @@ impl World {
         if dice.below(3) == 0 {
             config = config.admission(Admission::Strict);
         }
-        let book = Book::new(1 + dice.below(4) as u32, 2 + dice.below(6) as u32, 1 + dice.below(6) as u32);
+        let book = limits(1 + dice.below(4) as u32, 2 + dice.below(6) as u32, 1 + dice.below(6) as u32);
         let pool = Pool::new(config.build().unwrap(), ME, seed);
         let now = Instant::ZERO;
         let (conns, open, waiting) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Self { pool, book, now, dice, conns, open, waiting, asked: 0, outcomes: 0, idle_reports: 0 }
+        Self {
+            pool,
+            book,
+            now,
+            dice,
+            conns,
+            open,
+            waiting,
+            asked: 0,
+            outcomes: 0,
+            foreign: Vec::new(),
+            idle_reports: 0,
+        }
     }
 
     fn ask(&mut self, again: bool) {
@@ -132,7 +145,8 @@ impl World {
                 let health = [HostHealth::Healthy, HostHealth::Degraded, HostHealth::Unhealthy];
                 pool.handle_host_health(now, book, health[limit as usize % 3]);
             }
-            33 | 34 => self.cancel(),
+            33 => self.cancel(),
+            34 => self.foreign(),
             35..=37 => {
                 self.now = self.now + Duration::from_millis(self.dice.below(12));
                 self.pool.handle_timeout(self.now, &mut self.book);
@@ -140,6 +154,15 @@ impl World {
             _ => self.closed(conn, by),
         }
         self.after();
+    }
+
+    /// Another pool takes a connection seat, or gives one back.
+    fn foreign(&mut self) {
+        if let Some(seat) = self.foreign.pop() {
+            self.book.give_back(seat);
+        } else if let Ok(seat) = self.book.try_take(Resource::Connections, OTHER) {
+            self.foreign.push(seat);
+        }
     }
 
     fn cancel(&mut self) {
@@ -159,16 +182,16 @@ impl World {
 
     /// Takes actions (not always), hears the ledger, and checks everything.
     fn after(&mut self) {
-        let seats = self.book.freed.pop_front();
-        if seats.is_some() {
-            self.pool.handle_slot_freed(self.now, &mut self.book, Resource::Connections);
+        while let Some((_, resource)) = self.book.poll_freed() {
+            self.pool.handle_slot_freed(self.now, &mut self.book, resource);
         }
         if self.dice.below(4) > 0 {
             self.take_actions();
         }
         self.pool.audit().unwrap();
         let counts = self.pool.counts();
-        assert!(counts.active() + counts.closing <= self.book.max[0] + 1, "more than one forced");
+        let max = self.book.snapshot(Priority::Default, Resource::Connections).max;
+        assert!(counts.active() + counts.closing <= max + 1, "more than one forced");
         let stats = self.pool.stats();
         assert_eq!(stats.cx_total, u64::from(counts.active() + counts.closing) + stats.cx_destroy);
         assert!(stats.cx_connect_timeout <= stats.cx_connect_fail);
@@ -201,6 +224,7 @@ impl World {
     }
 
     fn wind_down(&mut self) {
+        self.foreign.drain(..).for_each(|seat| self.book.give_back(seat));
         match self.dice.below(2) {
             0 => self.pool.abort(self.now, &mut self.book),
             _ => self.pool.drain(self.now, &mut self.book, DrainMode::AndDelete),
@@ -213,8 +237,8 @@ impl World {
         }
         assert!(self.pool.is_idle());
         assert_eq!(self.outcomes, self.asked);
-        assert_eq!(self.book.used, [0; 5]);
-        assert!(self.book.line.is_empty() && self.book.kept_for.is_none());
+        assert_eq!(used(&self.book), [0; 5]);
+        assert!(!is_in_line(&self.book, ME));
         assert!(self.idle_reports > 0);
         let at_rest = self.idle_reports;
         self.pool.drain(self.now, &mut self.book, DrainMode::AndDelete);

@@ -1,13 +1,12 @@
 //! Single rules, each with the smallest story that shows it.
 
 use core::time::Duration;
-use std::sync::Arc;
 
 use super::super::*;
-use super::ledger::{Book, ME, OTHER};
+use super::ledger::{ME, OTHER, is_in_line, limits, used};
 use crate::config::{FailQueue, Jitter, PoolConfigBuilder};
 use crate::id::{ConnId, Token, WaiterId};
-use crate::limits::{Ledger, Need, Resource};
+use crate::limits::{Ledger, Local, Need, Resource};
 use crate::report::{ClosedBy, StreamEnd};
 use crate::time::{Deadline, Instant};
 
@@ -44,7 +43,7 @@ fn opened(pool: &mut Pool) -> Vec<ConnId> {
         .collect()
 }
 
-fn queue(pool: &mut Pool, book: &mut Book, now: Instant, token: u64) -> WaiterId {
+fn queue(pool: &mut Pool, book: &mut Local, now: Instant, token: u64) -> WaiterId {
     match pool.request(now, book, Request::new(Token(token))) {
         Answer::Queued(queued) => queued.waiter,
         other => panic!("not queued: {other:?}"),
@@ -52,7 +51,7 @@ fn queue(pool: &mut Pool, book: &mut Book, now: Instant, token: u64) -> WaiterId
 }
 
 /// A pool with one connection that has just been connected.
-fn connected(config: PoolConfigBuilder, book: &mut Book) -> (Pool, ConnId) {
+fn connected(config: PoolConfigBuilder, book: &mut Local) -> (Pool, ConnId) {
     let mut pool = pool(config);
     queue(&mut pool, book, T0, 0);
     let conn = opened(&mut pool)[0];
@@ -63,7 +62,7 @@ fn connected(config: PoolConfigBuilder, book: &mut Book) -> (Pool, ConnId) {
 
 #[test]
 fn a_request_in_the_settle_gap_waits_for_the_pass_and_opens_nothing() {
-    let mut book = Book::new(10, 10, 10);
+    let mut book = limits(10, 10, 10);
     let (mut pool, conn) = connected(exclusive(), &mut book);
     pool.handle_stream_ended(T0, &mut book, conn, StreamEnd::Complete);
     assert_eq!(pool.deadline(), Deadline::Now(WakeReason::Settle));
@@ -81,7 +80,7 @@ fn a_request_in_the_settle_gap_waits_for_the_pass_and_opens_nothing() {
 
 #[test]
 fn a_connection_that_dies_in_the_gap_is_replaced() {
-    let mut book = Book::new(1, 10, 10);
+    let mut book = limits(1, 10, 10);
     let (mut pool, conn) = connected(exclusive(), &mut book);
     pool.handle_stream_ended(T0, &mut book, conn, StreamEnd::Complete);
     queue(&mut pool, &mut book, T0, 1);
@@ -92,7 +91,7 @@ fn a_connection_that_dies_in_the_gap_is_replaced() {
 
 #[test]
 fn close_orders_overtake_connect_orders_that_were_not_taken() {
-    let mut book = Book::new(10, 10, 10);
+    let mut book = limits(10, 10, 10);
     let (mut pool, conn) = connected(exclusive(), &mut book);
     queue(&mut pool, &mut book, T0, 1);
     pool.handle_stream_ended(T0, &mut book, conn, StreamEnd::CloseNotified);
@@ -105,24 +104,24 @@ fn close_orders_overtake_connect_orders_that_were_not_taken() {
 
 #[test]
 fn an_attempt_that_nobody_heard_of_leaves_without_a_trace() {
-    let mut book = Book::new(10, 10, 10);
+    let mut book = limits(10, 10, 10);
     let mut pool = pool(exclusive());
     let waiter = queue(&mut pool, &mut book, T0, 1);
     assert!(pool.cancel(T0, &mut book, waiter, CancelPolicy::CloseExcess));
     assert_eq!(actions(&mut pool), [Action::Idle]);
-    assert_eq!((book.used[0], pool.stats().cx_destroy_local, pool.stats().cx_connect_fail), (0, 1, 0));
+    assert_eq!((used(&book)[0], pool.stats().cx_destroy_local, pool.stats().cx_connect_fail), (0, 1, 0));
 }
 
 #[test]
 fn one_forced_connection_at_a_time_and_it_gets_the_first_free_seat() {
-    let mut book = Book::new(1, 10, 10);
+    let mut book = limits(1, 10, 10);
     let (mut pool, c0) = connected(exclusive().max_requests_per_connection(Some(1)), &mut book);
     queue(&mut pool, &mut book, T0, 1);
     let taken = actions(&mut pool);
     let [Action::Connect { conn: c1, reason: ConnectReason::Forced }] = taken[..] else {
         panic!("{taken:?}")
     };
-    assert_eq!((pool.stats().cx_overflow, book.line[0].1), (1, Need::Forced));
+    assert_eq!((pool.stats().cx_overflow, is_in_line(&book, ME)), (1, true));
     pool.handle_connected(T0, &mut book, c1, None);
     actions(&mut pool);
     // Both drain now, and the forced one is still without a seat: no second one.
@@ -132,9 +131,9 @@ fn one_forced_connection_at_a_time_and_it_gets_the_first_free_seat() {
     // The seat of the first goes to it.
     pool.handle_stream_ended(T0, &mut book, c0, StreamEnd::Complete);
     actions(&mut pool);
-    assert_eq!(book.used[0], 1);
+    assert_eq!(used(&book)[0], 1);
     pool.handle_closed(T0, &mut book, c0, ClosedBy::Local);
-    assert_eq!(book.used[0], 1);
+    assert_eq!(used(&book)[0], 1);
     assert_eq!(pool.connection(c1).map(|view| view.seating), Some(Seating::Seated));
     // And the third request may have a forced one.
     let taken = actions(&mut pool);
@@ -143,7 +142,7 @@ fn one_forced_connection_at_a_time_and_it_gets_the_first_free_seat() {
 
 #[test]
 fn strict_limits_wait_for_a_seat_that_another_pool_frees() {
-    let mut book = Book::new(1, 10, 10);
+    let mut book = limits(1, 10, 10);
     let foreign = book.try_take(Resource::Connections, OTHER).unwrap();
     let mut pool = pool(exclusive().strict_limits(true));
     let answer = pool.request(T0, &mut book, Request::new(Token(1)));
@@ -151,28 +150,28 @@ fn strict_limits_wait_for_a_seat_that_another_pool_frees() {
     queue(&mut pool, &mut book, T0, 2);
     assert_eq!((opened(&mut pool).len(), pool.stats().cx_overflow), (0, 1));
     book.give_back(foreign);
-    assert_eq!(book.freed.pop_front(), Some(ME.pool));
+    assert_eq!(book.poll_freed(), Some((ME.pool, Resource::Connections)));
     pool.handle_slot_freed(T0, &mut book, Resource::Connections);
     assert_eq!(opened(&mut pool).len(), 1);
-    assert_eq!((book.used[0], pool.stats().cx_overflow), (1, 2));
+    assert_eq!((used(&book)[0], pool.stats().cx_overflow), (1, 2));
 }
 
 #[test]
 fn a_wait_ends_with_the_queue() {
-    let mut book = Book::new(1, 10, 10);
+    let mut book = limits(1, 10, 10);
     let foreign = book.try_take(Resource::Connections, OTHER).unwrap();
     let mut pool = pool(exclusive().strict_limits(true));
     let waiter = queue(&mut pool, &mut book, T0, 1);
     assert!(pool.awaits_seat());
     pool.cancel(T0, &mut book, waiter, CancelPolicy::Default);
-    assert!(!pool.awaits_seat() && book.line.is_empty());
+    assert!(!pool.awaits_seat() && !is_in_line(&book, ME));
     assert_eq!(actions(&mut pool), [Action::Idle]);
     book.give_back(foreign);
 }
 
 #[test]
 fn the_idle_timer_counts_from_the_last_stream_and_wakes_at_most_early() {
-    let mut book = Book::new(10, 10, 10);
+    let mut book = limits(10, 10, 10);
     let idle = Duration::from_millis(100);
     let (mut pool, conn) = connected(exclusive().idle_timeout(Some(idle)), &mut book);
     for start in [0, 70, 140] {
@@ -195,14 +194,14 @@ fn the_idle_timer_counts_from_the_last_stream_and_wakes_at_most_early() {
 
 #[test]
 fn the_drain_deadline_closes_with_streams_in_progress() {
-    let mut book = Book::new(10, 10, 10);
+    let mut book = limits(10, 10, 10);
     let config = streams(10).drain_timeout(Some(Duration::from_secs(30)));
     let (mut pool, conn) = connected(config, &mut book);
     pool.handle_go_away(at(1000), &mut book, conn);
     assert_eq!(pool.deadline(), Deadline::At(at(31_000), WakeReason::DrainTimeout));
     pool.handle_timeout(at(31_000), &mut book);
     assert_eq!(actions(&mut pool), [Action::Close { conn, reason: CloseReason::DrainTimeout }]);
-    assert_eq!((pool.triple().active, book.used[2]), (0, 0));
+    assert_eq!((pool.triple().active, used(&book)[2]), (0, 0));
     pool.handle_stream_ended(at(31_000), &mut book, conn, StreamEnd::LocalReset);
     pool.handle_closed(at(31_001), &mut book, conn, ClosedBy::Local);
     let stats = pool.stats();
@@ -211,7 +210,7 @@ fn the_drain_deadline_closes_with_streams_in_progress() {
 
 #[test]
 fn queued_requests_run_into_their_deadlines_oldest_first() {
-    let mut book = Book::new(10, 10, 10);
+    let mut book = limits(10, 10, 10);
     let mut pool = pool(exclusive().pending_timeout(Some(Duration::from_millis(50))));
     queue(&mut pool, &mut book, at(0), 1);
     queue(&mut pool, &mut book, at(10), 2);
@@ -231,12 +230,12 @@ fn queued_requests_run_into_their_deadlines_oldest_first() {
         })
         .collect();
     assert_eq!(failed, [3, 1]);
-    assert_eq!((pool.stats().rq_pending_timeout, book.used[1]), (2, 1));
+    assert_eq!((pool.stats().rq_pending_timeout, used(&book)[1]), (2, 1));
 }
 
 #[test]
 fn a_failed_attempt_can_spare_what_others_will_serve() {
-    let mut book = Book::new(10, 10, 10);
+    let mut book = limits(10, 10, 10);
     let mut pool = pool(exclusive().on_connect_failure(FailQueue::Unservable));
     for token in 1..=3 {
         queue(&mut pool, &mut book, T0, token);
@@ -255,7 +254,7 @@ fn a_failed_attempt_can_spare_what_others_will_serve() {
 
 #[test]
 fn a_raised_limit_serves_the_queue_at_once() {
-    let mut book = Book::new(1, 10, 10);
+    let mut book = limits(1, 10, 10);
     let (mut pool, conn) = connected(streams(10), &mut book);
     pool.handle_capacity_changed(T0, &mut book, conn, 1);
     queue(&mut pool, &mut book, T0, 1);
@@ -267,14 +266,14 @@ fn a_raised_limit_serves_the_queue_at_once() {
 
 #[test]
 fn a_refused_bind_does_not_count_and_lowers_the_limit() {
-    let mut book = Book::new(1, 10, 10);
+    let mut book = limits(1, 10, 10);
     let (mut pool, conn) = connected(streams(10), &mut book);
     assert!(matches!(pool.request(T0, &mut book, Request::new(Token(1))), Answer::Bound(_)));
     let before = pool.connection(conn).unwrap().remaining;
     pool.handle_bind_refused(T0, &mut book, conn, 1);
     let view = pool.connection(conn).unwrap();
     assert_eq!((view.active, view.limit, view.remaining), (1, 1, before + 1));
-    assert_eq!(book.used[2], 1);
+    assert_eq!(used(&book)[2], 1);
     let answer = pool.requeue(T0, &mut book, Request::new(Token(1)), None);
     assert!(matches!(answer, Answer::Queued(_)));
     assert_eq!(pool.waiters().next().map(|waiter| waiter.token), Some(Token(1)));
@@ -282,7 +281,7 @@ fn a_refused_bind_does_not_count_and_lowers_the_limit() {
 
 #[test]
 fn a_suspect_connection_is_replaced_when_somebody_waits() {
-    let mut book = Book::new(2, 10, 10);
+    let mut book = limits(2, 10, 10);
     let (mut pool, conn) = connected(streams(1), &mut book);
     pool.handle_suspect(T0, &mut book, conn);
     assert_eq!(actions(&mut pool), []);
@@ -293,7 +292,7 @@ fn a_suspect_connection_is_replaced_when_somebody_waits() {
 
 #[test]
 fn deletion_serves_what_it_can_and_fails_the_rest() {
-    let mut book = Book::new(1, 10, 10);
+    let mut book = limits(1, 10, 10);
     let (mut pool, conn) = connected(exclusive(), &mut book);
     queue(&mut pool, &mut book, T0, 1);
     queue(&mut pool, &mut book, T0, 2);
@@ -308,12 +307,12 @@ fn deletion_serves_what_it_can_and_fails_the_rest() {
         matches!(taken[..], [Action::Fail { reason: FailReason::Deleted, .. }, Action::Idle]),
         "{taken:?}"
     );
-    assert_eq!(book.used, [0; 5]);
+    assert_eq!(used(&book), [0; 5]);
 }
 
 #[test]
 fn goaway_is_sent_once_to_each_peer_that_understands_it() {
-    let mut book = Book::new(2, 10, 10);
+    let mut book = limits(2, 10, 10);
     let (mut pool, conn) = connected(streams(10), &mut book);
     pool.drain(T0, &mut book, DrainMode::NotifyPeerAndExisting);
     pool.drain(T0, &mut book, DrainMode::NotifyPeerAndExisting);
@@ -328,7 +327,7 @@ fn jitter_is_drawn_from_the_seed_and_shortens() {
     let config =
         || exclusive().max_requests_per_connection(Some(1000)).max_requests_jitter(Jitter::percent(50));
     let budgets = |seed| {
-        let mut book = Book::new(10, 10, 10);
+        let mut book = limits(10, 10, 10);
         let mut pool = Pool::new(config().build().unwrap(), ME, seed);
         (0..5).for_each(|token| {
             queue(&mut pool, &mut book, T0, token);
@@ -343,7 +342,7 @@ fn jitter_is_drawn_from_the_seed_and_shortens() {
 
 #[test]
 fn canonical_forms_forget_names_and_history() {
-    let mut book = Book::new(10, 10, 10);
+    let mut book = limits(10, 10, 10);
     let (mut pool, c0) = connected(exclusive(), &mut book);
     let before = pool.canonical(T0);
     let fork = pool.fork();
@@ -363,10 +362,100 @@ fn canonical_forms_forget_names_and_history() {
 
 #[test]
 fn a_pool_with_one_connection_is_small() {
-    let mut book = Book::new(10, 10, 10);
-    let config: Arc<PoolConfig> = exclusive().build().unwrap();
-    let pool = Pool::new(config, ME, 1);
-    drop((pool, &mut book));
-    let bytes = size_of::<Pool>() + size_of::<Cold>() + size_of::<Hot>() + size_of::<slots::Cold>() + 20;
-    assert!(bytes <= 1000, "{bytes}");
+    let parts = [
+        ("pool", size_of::<Pool>()),
+        ("cold", size_of::<Cold>()),
+        ("connection", size_of::<Hot>() + size_of::<slots::Cold>()),
+        ("timer", 24 + 4),
+    ];
+    let bytes: usize = parts.iter().map(|(_, size)| size).sum();
+    assert!(bytes <= 896, "{bytes}: {parts:?}");
+}
+
+#[test]
+fn of_settled_connections_the_one_that_was_used_last_is_picked_first() {
+    let mut book = limits(10, 10, 10);
+    let (mut pool, c0) = connected(exclusive(), &mut book);
+    queue(&mut pool, &mut book, T0, 1);
+    let c1 = opened(&mut pool)[0];
+    pool.handle_connected(T0, &mut book, c1, None);
+    actions(&mut pool);
+    pool.handle_stream_ended(T0, &mut book, c1, StreamEnd::Complete);
+    pool.handle_stream_ended(T0, &mut book, c0, StreamEnd::Complete);
+    pool.handle_settled(T0, &mut book);
+    for expected in [c0, c1] {
+        let answer = pool.request(T0, &mut book, Request::new(Token(2)));
+        assert!(matches!(answer, Answer::Bound(Bound { conn, .. }) if conn == expected), "{answer:?}");
+    }
+}
+
+#[test]
+fn a_stream_in_progress_is_never_idle_and_a_closed_connection_has_no_timer() {
+    let mut book = limits(10, 10, 10);
+    let (mut pool, conn) = connected(exclusive().idle_timeout(Some(Duration::from_millis(10))), &mut book);
+    for ms in 0..50 {
+        pool.handle_timeout(at(ms), &mut book);
+    }
+    assert_eq!(actions(&mut pool), []);
+    pool.handle_stream_ended(at(50), &mut book, conn, StreamEnd::CloseNotified);
+    actions(&mut pool);
+    assert_eq!(pool.deadline(), Deadline::Never);
+}
+
+#[test]
+fn an_idle_report_that_is_no_longer_true_is_not_given() {
+    let mut book = limits(10, 10, 10);
+    let (mut pool, conn) = connected(exclusive(), &mut book);
+    pool.handle_closed(T0, &mut book, conn, ClosedBy::Remote);
+    queue(&mut pool, &mut book, T0, 1);
+    let taken = actions(&mut pool);
+    let [Action::Connect { conn, .. }] = taken[..] else { panic!("{taken:?}") };
+    pool.handle_closed(T0, &mut book, conn, ClosedBy::Remote);
+    assert!(matches!(actions(&mut pool)[..], [Action::Fail { .. }, Action::Idle]));
+}
+
+#[test]
+fn early_data_is_for_requests_that_allow_it() {
+    let mut book = limits(10, 10, 10);
+    let mut pool = pool(streams(2).early_data(EarlyDataSupport::On));
+    queue(&mut pool, &mut book, T0, 1);
+    let conn = opened(&mut pool)[0];
+    pool.handle_early_data_ready(T0, &mut book, conn);
+    assert_eq!(actions(&mut pool), []);
+    let answer = pool.request(T0, &mut book, Request::new(Token(2)).early_data_safe());
+    assert!(matches!(answer, Answer::Bound(Bound { reason: BindReason::EarlyData, .. })), "{answer:?}");
+    assert_eq!(pool.stats().rq_0rtt, 1);
+    // The handshake fails: the stream dies with it, the queue fails.
+    pool.handle_closed(T0, &mut book, conn, ClosedBy::Remote);
+    assert!(matches!(actions(&mut pool)[..], [Action::Fail { token: Token(1), .. }, Action::Idle]));
+    let stats = pool.stats();
+    assert_eq!((stats.cx_connect_fail, stats.cx_destroy_remote_with_active_rq), (1, 1));
+    assert_eq!((stats.rq_pending_failure_eject, used(&book)), (2, [0; 5]));
+}
+
+#[test]
+fn a_seat_that_is_no_longer_wanted_goes_to_the_next_pool() {
+    let mut book = limits(2, 10, 10);
+    let foreign = book.try_take(Resource::Connections, OTHER).unwrap();
+    let (mut pool, conn) = connected(exclusive(), &mut book);
+    queue(&mut pool, &mut book, T0, 1);
+    book.await_free(Resource::Connections, OTHER, Need::Queue);
+    // One stream is about to be free, which is all that the queue needs.
+    pool.handle_stream_ended(T0, &mut book, conn, StreamEnd::Complete);
+    book.give_back(foreign);
+    assert_eq!(book.poll_freed(), Some((ME.pool, Resource::Connections)));
+    pool.handle_slot_freed(T0, &mut book, Resource::Connections);
+    assert_eq!(opened(&mut pool), []);
+    assert_eq!(book.poll_freed(), Some((OTHER.pool, Resource::Connections)));
+}
+
+#[test]
+fn deletion_closes_a_connection_on_which_the_peer_allows_nothing() {
+    let mut book = limits(2, 10, 10);
+    let (mut pool, conn) = connected(streams(1), &mut book);
+    pool.handle_capacity_changed(T0, &mut book, conn, 0);
+    pool.handle_stream_ended(T0, &mut book, conn, StreamEnd::Complete);
+    assert_eq!(pool.counts().busy, 1);
+    pool.drain(T0, &mut book, DrainMode::AndDelete);
+    assert_eq!(actions(&mut pool), [Action::Close { conn, reason: CloseReason::Drained }]);
 }

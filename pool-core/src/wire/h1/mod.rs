@@ -35,6 +35,7 @@ mod input;
 mod known;
 mod limits;
 mod outbox;
+mod respond;
 mod rest;
 mod scan;
 mod sending;

@@ -1,16 +1,17 @@
 //! The server role.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, StatusCode};
 
 use super::body::{Body, BodyStep};
 use super::framing::Version;
+use super::respond::{After, Answer, Context, Continue};
 use super::rest::{Rest, Source};
 use super::scan::Scan;
 use super::sending::Sending;
 use super::{
-    BodyKind, BodyLength, EofAt, Error, Input, Limits, Outbox, ResponseHead, SendError, ServerEvent,
-    Violation, encode, head_parse,
+    BodyLength, EofAt, Error, Input, Limits, Outbox, ResponseHead, SendError, ServerEvent, Violation, encode,
+    head_parse,
 };
 use crate::report::StreamEnd;
 
@@ -48,49 +49,13 @@ enum Skipped {
     One,
 }
 
-/// What of a request decides on its response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
-    /// HEAD: the response has no content.
-    Head,
-    /// CONNECT: success makes a tunnel.
-    Connect,
-    /// An upgrade was offered: 101 makes a tunnel.
-    Upgrade,
-    /// Anything else.
-    Plain,
-}
-
-/// What becomes of the connection after the current exchange.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum After {
-    /// The next request.
-    Next,
-    /// The client said that it sends no other.
-    ClientCloses,
-    /// We close.
-    WeClose,
-}
-
-/// Whether the client waits for 100 (RFC 9110 10.1.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Continue {
-    /// It does not, or not any more.
-    NotExpected,
-    /// It does.
-    Expected,
-}
-
 /// One HTTP/1 connection from a client: one exchange at a time, many in sequence.
 #[derive(Debug)]
 pub struct Server {
     limits: Limits,
     receive: Receive,
     sending: Sending,
-    asked: Asked,
-    version: Version,
-    after: After,
-    expect: Continue,
+    context: Context,
     rest: Rest,
 }
 
@@ -102,10 +67,7 @@ impl Server {
             limits,
             receive: Receive::Head { scan: Scan::default(), skipped: Skipped::No },
             sending: Sending::Nothing,
-            asked: Asked::Plain,
-            version: Version::Http11,
-            after: After::Next,
-            expect: Continue::NotExpected,
+            context: Context::default(),
             rest: Rest::default(),
         }
     }
@@ -124,7 +86,7 @@ impl Server {
     #[must_use]
     pub fn keeps_alive(&self) -> bool {
         match self.receive {
-            Receive::Head { .. } | Receive::Body { .. } | Receive::Ended => self.after == After::Next,
+            Receive::Head { .. } | Receive::Body { .. } | Receive::Ended => self.context.after == After::Next,
             Receive::Tunnel | Receive::Over | Receive::Failed(_) => false,
         }
     }
@@ -144,7 +106,7 @@ impl Server {
     /// and neither an answer went out nor did content arrive.
     #[must_use]
     pub fn expects_continue(&self) -> bool {
-        self.expect == Continue::Expected
+        self.context.expect == Continue::Expected
     }
 
     /// Whether the response being sent still takes content.
@@ -174,8 +136,8 @@ impl Server {
     /// No further request after the current one: its response, if its head has not been sent, will
     /// say `Connection: close`.
     pub fn close_after(&mut self) {
-        if self.after == After::Next {
-            self.after = After::WeClose;
+        if self.context.after == After::Next {
+            self.context.after = After::WeClose;
         }
     }
 
@@ -194,7 +156,7 @@ impl Server {
         if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(SendError::Status);
         }
-        if self.version == Version::Http10 {
+        if self.context.version == Version::Http10 {
             return Ok(());
         }
         out.write_with(|into| {
@@ -207,7 +169,7 @@ impl Server {
             Ok(())
         })?;
         if status == StatusCode::CONTINUE {
-            self.expect = Continue::NotExpected;
+            self.context.expect = Continue::NotExpected;
         }
         Ok(())
     }
@@ -229,46 +191,17 @@ impl Server {
         out: &mut Outbox,
     ) -> Result<(), SendError> {
         self.check_unanswered()?;
-        let status = head.status;
-        let switches = match self.asked {
-            _ if status == StatusCode::SWITCHING_PROTOCOLS => {
-                if self.asked != Asked::Upgrade || !matches!(self.receive, Receive::Ended) {
-                    return Err(SendError::Status);
-                }
-                true
-            }
-            _ if status.is_informational() => return Err(SendError::Status),
-            Asked::Connect => status.is_success(),
-            Asked::Head | Asked::Upgrade | Asked::Plain => false,
-        };
-        let mut sending = Sending::Ended;
-        let mut after = self.after;
+        let complete = matches!(self.receive, Receive::Ended);
+        let mut answer = None;
         out.write_with(|into| {
-            encode::status_line(into, status);
-            let said = encode::fields(into, head.headers)?;
-            if said.close && after == After::Next {
-                after = After::WeClose;
-            }
-            if switches {
-                if said.resolve(body)? != BodyLength::None || said.length.is_some() || said.chunked {
-                    return Err(SendError::BodyNotAllowed);
-                }
-                if status == StatusCode::SWITCHING_PROTOCOLS {
-                    encode::field(into, b"connection", b"upgrade");
-                }
-                sending = Sending::Raw;
-            } else {
-                sending = self.frame(into, status, said, body)?;
-                after = self.reconsider(after, sending);
-                self.write_connection(into, after, said.upgrade);
-            }
-            into.extend_from_slice(b"\r\n");
+            answer = Some(self.context.write_response(into, head, body, complete)?);
             Ok(())
         })?;
-        self.after = after;
+        let Some(Answer { sending, after }) = answer else { return Ok(()) };
         self.sending = sending;
-        self.expect = Continue::NotExpected;
-        if switches {
+        self.context.after = after;
+        self.context.expect = Continue::NotExpected;
+        if sending == Sending::Raw {
             self.receive = Receive::Tunnel;
         }
         Ok(())
@@ -344,13 +277,13 @@ impl Server {
             Receive::Head { .. } => self.head_event(input),
             Receive::Body { content, body } => {
                 if !content.is_empty() {
-                    self.expect = Continue::NotExpected;
+                    self.context.expect = Continue::NotExpected;
                     return Ok(Some(ServerEvent::Data(core::mem::take(content))));
                 }
                 let mut source = Source::new(&mut self.rest, input);
                 Ok(match body.step(&mut source, &self.limits)? {
                     BodyStep::Data(data) => {
-                        self.expect = Continue::NotExpected;
+                        self.context.expect = Continue::NotExpected;
                         Some(ServerEvent::Data(data))
                     }
                     BodyStep::Trailers(trailers) => Some(ServerEvent::Trailers(trailers)),
@@ -410,23 +343,7 @@ impl Server {
         let Some(head) = head else {
             return if source.ends() { Err(Error::Eof(EofAt::Head)) } else { Ok(None) };
         };
-        self.version = head.version;
-        self.asked = match *head.message.method() {
-            Method::HEAD => Asked::Head,
-            Method::CONNECT => Asked::Connect,
-            _ if head.facts.upgrade && head.facts.upgrade_option && head.version == Version::Http11 => {
-                Asked::Upgrade
-            }
-            _ => Asked::Plain,
-        };
-        if !head.keeps_alive {
-            self.after = After::ClientCloses;
-        }
-        let waits = head.facts.expect_continue
-            && head.version == Version::Http11
-            && head.kind != BodyKind::Empty
-            && head.content.is_empty();
-        self.expect = if waits { Continue::Expected } else { Continue::NotExpected };
+        self.context.read_request(&head);
         self.sending = Sending::Nothing;
         let body = Body::new(head.kind, head.content.len());
         self.receive = Receive::Body { content: head.content, body };
@@ -443,77 +360,8 @@ impl Server {
         if self.sending == Sending::Nothing { Ok(()) } else { Err(SendError::Busy) }
     }
 
-    /// Writes the framing fields of a response (RFC 9112 6.1, 6.2; RFC 9110 8.6).
-    fn frame(
-        &self,
-        into: &mut Vec<u8>,
-        status: StatusCode,
-        said: encode::Said,
-        body: BodyLength,
-    ) -> Result<Sending, SendError> {
-        if status == StatusCode::NO_CONTENT {
-            return match (said.length, body) {
-                (None | Some(0), BodyLength::None | BodyLength::Known(0) | BodyLength::Unknown) => {
-                    Ok(Sending::Bodyless)
-                }
-                (Some(_), _) | (_, BodyLength::Known(_)) => Err(SendError::BodyNotAllowed),
-            };
-        }
-        if self.asked == Asked::Head || status == StatusCode::NOT_MODIFIED {
-            let length = match (said.length, body) {
-                (Some(said), BodyLength::Known(known)) if said != known => {
-                    return Err(SendError::ContentLength);
-                }
-                (Some(said), _) => Some(said),
-                (None, BodyLength::Known(known)) => Some(known),
-                (None, BodyLength::None | BodyLength::Unknown) => None,
-            };
-            if let Some(length) = length {
-                encode::length(into, length);
-            }
-            return Ok(Sending::Bodyless);
-        }
-        Ok(match (said.resolve(body)?, self.version) {
-            (BodyLength::None | BodyLength::Known(0), _) => {
-                encode::length(into, 0);
-                Sending::Ended
-            }
-            (BodyLength::Known(length), _) => {
-                encode::length(into, length);
-                Sending::Length(length)
-            }
-            (BodyLength::Unknown, Version::Http11) => {
-                encode::field(into, b"transfer-encoding", b"chunked");
-                Sending::Chunked
-            }
-            // RFC 9112 6.1: never a transfer coding towards HTTP/1.0.
-            (BodyLength::Unknown, Version::Http10) => Sending::UntilClose,
-        })
-    }
-
-    /// What the response's head makes of the connection's future.
-    fn reconsider(&self, after: After, sending: Sending) -> After {
-        let ends_here = sending == Sending::UntilClose
-            // The client may or may not send the content now: nobody can tell where it would end.
-            || self.expect == Continue::Expected
-            // Refused CONNECT: what follows may be the tunnel's bytes, sent in good hope.
-            || self.asked == Asked::Connect;
-        if ends_here && after == After::Next { After::WeClose } else { after }
-    }
-
-    fn write_connection(&self, into: &mut Vec<u8>, after: After, upgrade: bool) {
-        match (after, self.version) {
-            (After::Next, Version::Http11) => {}
-            (After::Next, Version::Http10) => encode::field(into, b"connection", b"keep-alive"),
-            (After::ClientCloses | After::WeClose, _) => encode::field(into, b"connection", b"close"),
-        }
-        if upgrade {
-            encode::field(into, b"connection", b"upgrade");
-        }
-    }
-
     fn end_exchange(&mut self) -> StreamEnd {
-        let end = match self.after {
+        let end = match self.context.after {
             After::Next => StreamEnd::Complete,
             After::ClientCloses => StreamEnd::CloseNotified,
             After::WeClose => StreamEnd::Final,

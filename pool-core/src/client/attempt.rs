@@ -30,16 +30,22 @@ pub(crate) struct Attempt<R: Runtime, C: Connect, B> {
     serial: u64,
     sending: Sending,
     /// Events that came with the last one that was given out.
-    pub(crate) ahead: Ahead,
+    ahead: Ahead,
+}
+
+/// Content that was read and not handed out yet.
+#[derive(Default)]
+pub(crate) struct Read {
+    pub(crate) data: SmallVec<[Bytes; 1]>,
+    pub(crate) trailers: Option<Box<HeaderMap>>,
 }
 
 /// What followed an event in the same read. Looking ahead lets a small response be complete, and its
 /// connection be back in the pool, before its head is given to the caller.
 #[derive(Default)]
-pub(crate) struct Ahead {
-    pub(crate) data: SmallVec<[Bytes; 2]>,
-    pub(crate) trailers: Option<Box<HeaderMap>>,
-    pub(crate) end: Option<StreamEnd>,
+struct Ahead {
+    read: Read,
+    end: Option<StreamEnd>,
     error: Option<WireError>,
 }
 
@@ -51,11 +57,11 @@ impl Ahead {
     fn pull(&mut self, wire: &mut Wire, input: &mut Input<'_>) -> Result<Option<Event>, WireError> {
         let event = wire.poll_event(input)?;
         if matches!(event, Some(Event::Head(..) | Event::Data(_))) {
-            while self.data.len() < AHEAD && self.end.is_none() && self.trailers.is_none() {
+            while self.read.data.len() < AHEAD && self.end.is_none() && self.read.trailers.is_none() {
                 match wire.poll_event(input) {
-                    Ok(Some(Event::Data(data))) => self.data.push(data),
+                    Ok(Some(Event::Data(data))) => self.read.data.push(data),
                     Ok(Some(Event::Trailers(trailers))) => {
-                        self.trailers = Some(Box::new(trailers));
+                        self.read.trailers = Some(Box::new(trailers));
                         if let Ok(Some(Event::End(end))) = wire.poll_event(input) {
                             self.end = Some(end);
                         }
@@ -120,14 +126,52 @@ where
         self.sending == Sending::Done && self.unsent.is_none()
     }
 
+    /// Moves the exchange to another owner; what is left here holds nothing.
+    pub(crate) fn take(&mut self) -> Self {
+        Self {
+            held: self.held.take(),
+            body: self.body.take(),
+            unsent: self.unsent.take(),
+            usage: self.usage,
+            serial: self.serial,
+            sending: self.sending,
+            ahead: std::mem::take(&mut self.ahead),
+        }
+    }
+
     /// The request body of a broken exchange.
-    pub(crate) fn into_body(self) -> RequestBody<B> {
-        self.body
+    pub(crate) fn take_body(&mut self) -> RequestBody<B> {
+        self.body.take()
+    }
+
+    /// All that is left of a response whose end was read, once its connection has been given back;
+    /// `None` if the exchange goes on.
+    #[inline]
+    pub(crate) fn take_read(&mut self) -> Option<Read> {
+        let end = self.ahead.end?;
+        self.finish(end);
+        Some(self.take_rest())
+    }
+
+    /// What was read ahead of an exchange that is over.
+    pub(crate) fn take_rest(&mut self) -> Read {
+        std::mem::take(&mut self.ahead.read)
+    }
+
+    /// The next chunk that was read ahead.
+    pub(crate) fn next_read(&mut self) -> Option<Bytes> {
+        let data = &mut self.ahead.read.data;
+        if data.is_empty() { None } else { Some(data.remove(0)) }
+    }
+
+    /// Keeps trailers until the end of the exchange is told.
+    pub(crate) fn keep_trailers(&mut self, trailers: HeaderMap) {
+        self.ahead.read.trailers = Some(Box::new(trailers));
     }
 
     /// The connection of an exchange that became a tunnel, with the first bytes that came on it.
     pub(crate) fn into_tunnel(self) -> (Held<R, C>, Bytes) {
-        (self.held, self.ahead.data.concat().into())
+        (self.held, self.ahead.read.data.concat().into())
     }
 
     /// The response has begun: the request will not be sent again.
@@ -208,7 +252,8 @@ where
         }
     }
 
-    /// The exchange is over; the connection goes back to its pool.
+    /// The exchange is over; the connection goes back to its pool, and what was read ahead stays.
+    #[inline]
     pub(crate) fn finish(&mut self, end: StreamEnd) {
         if self.unsent.is_some() && end == StreamEnd::Complete {
             // The response came before the last bytes of the request were written.

@@ -74,17 +74,20 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
     /// One fact or wish, and everything that follows from it.
     #[inline]
     pub(crate) fn turn<T>(&self, now: Instant, step: impl FnOnce(&mut State<C>) -> T) -> T {
-        let mut after = After::new();
-        let (result, armed_earlier) = {
+        let (result, armed_earlier, after) = {
             let mut state = lock(&self.state);
             let result = step(&mut state);
-            state.act(&self.ready, &mut after);
-            (result, state.rearm(now))
+            // On the way that is taken most the pool binds or settles at once and asks for nothing.
+            let after = match state.set.poll_action() {
+                None => None,
+                Some(action) => Some(state.act(&self.ready, action)),
+            };
+            (result, state.rearm(now), after)
         };
         if armed_earlier {
             self.ready.wake_keeper();
         }
-        if !after.is_empty() {
+        if let Some(after) = after {
             self.follow_up(now, after);
         }
         result
@@ -111,7 +114,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
                 for place in gone {
                     state.set.handle_report(now, place.pool, place.conn, Report::Closed(ClosedBy::Local));
                 }
-                state.act(&self.ready, &mut after);
+                state.act_all(&self.ready, &mut after);
                 state.rearm(now)
             };
             if armed_earlier {

@@ -14,7 +14,7 @@ use super::error::{BodyError, ErrorKind};
 use super::held::{Held, Touched};
 use super::request_body::{Piece, RequestBody};
 use super::shared::Shared;
-use super::worker::{keep_outbox, take_outbox, with_scratch};
+use super::worker::{keep_outbox, lasting_copy, take_outbox, with_scratch};
 use crate::exchange::{Progress, Usage};
 use crate::report::{ClosedBy, Report, StreamEnd};
 use crate::runtime::{Connect, Io, Runtime};
@@ -222,7 +222,7 @@ where
         }
         let Some(conn) = self.held.conn() else { return Poll::Pending };
         if conn.wire.buffered() > 0 {
-            match self.ahead.pull(&mut conn.wire, &mut Input::nothing()) {
+            match self.ahead.pull(&mut conn.wire, &mut Input::nothing().copied_by(lasting_copy)) {
                 Ok(Some(event)) => return Poll::Ready(Ok(event)),
                 Ok(None) => {}
                 Err(error) => return Poll::Ready(Err(self.misread(error))),
@@ -234,7 +234,8 @@ where
             let read = with_scratch(|scratch| match ready!(io.poll_read(cx, scratch)) {
                 Ok(n) => {
                     let bytes = scratch.get(..n).unwrap_or_default();
-                    let mut input = if n == 0 { Input::eof() } else { Input::new(bytes) };
+                    let mut input =
+                        if n == 0 { Input::eof() } else { Input::new(bytes) }.copied_by(lasting_copy);
                     let event = ahead.pull(wire, &mut input);
                     wire.keep(&mut input);
                     Poll::Ready(Ok(event))

@@ -56,11 +56,11 @@ fn split(authority: &str) -> (&str, Option<u16>) {
     let mut at = bytes.len();
     // From the end: digits, and a colon before them, are the port.
     while let Some(digit) = at.checked_sub(1).map(|last| bytes[last].wrapping_sub(b'0')) {
-        if digit > 9 || tenfold > 100_000 {
+        if digit > 9 {
             break;
         }
-        port += tenfold * u32::from(digit);
-        tenfold *= 10;
+        port = port.saturating_add(tenfold.saturating_mul(u32::from(digit)));
+        tenfold = tenfold.saturating_mul(10);
         at -= 1;
     }
     let (host, port) = match authority.get(..at).and_then(|before| before.strip_suffix(':')) {
@@ -96,11 +96,12 @@ mod tests {
     fn the_authority_is_split_as_http_splits_it() {
         let hosts = ["a", "a.b-c", "1.2.3.4", "[::1]", "[2001:db8::a:1]", "A_~", "12", "a%20b"];
         let users = ["", "u@", "u:p@", "u:80@"];
-        let ports = ["", ":", ":0", ":7", ":80", ":0080", ":65535", ":65536", ":99999"];
+        let ports = ["", ":", ":7", ":0080", ":65535", ":65536", ":99999", ":0000000000080"];
         let mut seen = 0;
-        for (host, user, port) in hosts.iter().flat_map(|host| {
-            users.iter().flat_map(move |user| ports.iter().map(move |port| (host, user, port)))
-        }) {
+        for place in 0..hosts.len() * users.len() * ports.len() {
+            let host = hosts[place % hosts.len()];
+            let user = users[place / hosts.len() % users.len()];
+            let port = ports[place / hosts.len() / users.len()];
             let text = format!("{user}{host}{port}");
             let Ok(uri) = format!("http://{text}/").parse::<http::Uri>() else { continue };
             let authority = uri.authority().expect("an authority");

@@ -58,7 +58,7 @@ impl Body {
                 let bytes = source.bytes();
                 let n = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
                 if n > 0 {
-                    let data = Bytes::copy_from_slice(&bytes[..n]);
+                    let data = (source.copier())(&bytes[..n]);
                     source.consume(n);
                     *left -= n as u64;
                     if *left == 0 {
@@ -70,7 +70,7 @@ impl Body {
             Self::UntilEof => {
                 let bytes = source.bytes();
                 if !bytes.is_empty() {
-                    let data = Bytes::copy_from_slice(bytes);
+                    let data = (source.copier())(bytes);
                     source.consume(data.len());
                     return Ok(BodyStep::Data(data));
                 }
@@ -105,7 +105,7 @@ fn chunked_step(
         let used = chunked.decode(bytes, limits, &mut pieces)?;
         let data = match pieces.as_slice() {
             [] => Bytes::new(),
-            [piece] => Bytes::copy_from_slice(&bytes[piece.clone()]),
+            [piece] => (source.copier())(&bytes[piece.clone()]),
             pieces => {
                 // Exactly sized, so that it becomes `Bytes` as it is.
                 let mut data = Vec::with_capacity(pieces.iter().map(ExactSizeIterator::len).sum());

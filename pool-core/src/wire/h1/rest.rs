@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::Input;
+use super::{Copier, Input};
 
 /// What was read and could not be used yet. Holds no memory while empty.
 #[derive(Debug, Default)]
@@ -90,6 +90,11 @@ impl<'s, 'i> Source<'s, 'i> {
     /// The bytes in front.
     pub(super) fn bytes(&self) -> &[u8] {
         if self.rest.is_empty() { self.input.remaining() } else { &self.rest.buffer[self.rest.at..] }
+    }
+
+    /// A copy of them to give out, made as the driver wants it.
+    pub(super) fn copier(&self) -> Copier {
+        self.input.copier()
     }
 
     /// The first `n` of them have been used.

@@ -14,7 +14,7 @@ use super::error::{BodyError, ErrorKind};
 use super::held::{Held, Touched};
 use super::request_body::{Piece, RequestBody};
 use super::shared::Shared;
-use super::worker::{keep_outbox, lasting_copy, take_outbox, with_scratch};
+use super::worker::{Filled, Scratch, keep_outbox, take_outbox};
 use crate::exchange::{Progress, Usage};
 use crate::report::{ClosedBy, Report, StreamEnd};
 use crate::runtime::{Connect, Io, Runtime};
@@ -53,6 +53,14 @@ struct Ahead {
 const AHEAD: usize = 4;
 
 impl Ahead {
+    /// [`Ahead::pull`] from what was just read, of which the connection keeps what is left.
+    #[inline]
+    fn pull_read(&mut self, wire: &mut Wire, input: &mut Input<'_>) -> Result<Option<Event>, WireError> {
+        let event = self.pull(wire, input);
+        wire.keep(input);
+        event
+    }
+
     /// The next event, and what follows it in the same input.
     fn pull(&mut self, wire: &mut Wire, input: &mut Input<'_>) -> Result<Option<Event>, WireError> {
         let event = wire.poll_event(input)?;
@@ -222,7 +230,7 @@ where
         }
         let Some(conn) = self.held.conn() else { return Poll::Pending };
         if conn.wire.buffered() > 0 {
-            match self.ahead.pull(&mut conn.wire, &mut Input::nothing().copied_by(lasting_copy)) {
+            match self.ahead.pull(&mut conn.wire, &mut Input::nothing()) {
                 Ok(Some(event)) => return Poll::Ready(Ok(event)),
                 Ok(None) => {}
                 Err(error) => return Poll::Ready(Err(self.misread(error))),
@@ -231,24 +239,23 @@ where
         loop {
             let Self { held, ahead, .. } = self;
             let Some(Conn { io, wire, .. }) = held.conn() else { return Poll::Pending };
-            let read = with_scratch(|scratch| match ready!(io.poll_read(cx, scratch)) {
-                Ok(n) => {
-                    let bytes = scratch.get(..n).unwrap_or_default();
-                    let mut input =
-                        if n == 0 { Input::eof() } else { Input::new(bytes) }.copied_by(lasting_copy);
-                    let event = ahead.pull(wire, &mut input);
-                    wire.keep(&mut input);
-                    Poll::Ready(Ok(event))
-                }
-                Err(error) => Poll::Ready(Err(error)),
-            });
-            match ready!(read) {
-                Ok(Ok(Some(event))) => return Poll::Ready(Ok(event)),
-                Ok(Ok(None)) => {}
-                Ok(Err(error)) => return Poll::Ready(Err(self.misread(error))),
+            let mut scratch = Scratch::take();
+            let event = match ready!(io.poll_read(cx, &mut scratch)) {
+                Ok(0) => ahead.pull_read(wire, &mut Input::eof()),
+                Ok(n) => match scratch.filled(n) {
+                    Filled::Kept(scratch, n) => {
+                        ahead.pull_read(wire, &mut Input::new(scratch.get(..n).unwrap_or_default()))
+                    }
+                    Filled::Lent(bytes) => ahead.pull_read(wire, &mut Input::lent(&bytes)),
+                },
                 Err(error) => {
                     return Poll::Ready(Err(self.broke(ErrorKind::Connection(error), Broken::Remote)));
                 }
+            };
+            match event {
+                Ok(Some(event)) => return Poll::Ready(Ok(event)),
+                Ok(None) => {}
+                Err(error) => return Poll::Ready(Err(self.misread(error))),
             }
         }
     }

@@ -28,7 +28,7 @@ impl<'a> Origin<'a> {
             return Err(OriginFault::NotAbsolute);
         }
         // Hosts compare without case (RFC 3986 3.2.2).
-        let host = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        let host = if host.bytes().fold(false, |any, byte| any | byte.is_ascii_uppercase()) {
             Cow::Owned(host.to_ascii_lowercase())
         } else {
             Cow::Borrowed(host)
@@ -68,10 +68,12 @@ fn split(authority: &str) -> (&str, Option<u16>) {
         Some(host) => (host, None),
         None => (authority, None),
     };
-    let host = match host.bytes().position(|byte| byte == b'@') {
-        Some(_) => host.rsplit_once('@').map_or(host, |(_, host)| host),
-        None => host,
-    };
+    // Without a branch per byte: neither is in most hosts, and short texts are searched often.
+    let is_plain = host.bytes().fold(true, |plain, byte| plain & (byte != b'@') & (byte != b'['));
+    if is_plain {
+        return (host, port);
+    }
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
     (host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host), port)
 }
 

@@ -78,10 +78,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
             let mut state = lock(&self.state);
             let result = step(&mut state);
             // On the way that is taken most the pool binds or settles at once and asks for nothing.
-            let after = match state.set.poll_action() {
-                None => None,
-                Some(action) => Some(state.act(&self.ready, action)),
-            };
+            let after = state.set.poll_action().map(|action| state.act(&self.ready, action));
             (result, state.rearm(now), after)
         };
         if armed_earlier {

@@ -3,9 +3,11 @@
 //! Reading into one buffer that stays in the cache is worth more than any cleverness with many
 //! (measured in `docs/decisions.md`), and a connection that is idle then holds no buffer at all.
 //! A buffer is taken for the length of one poll; a nested poll (a request body that is itself a
-//! response) finds none and makes its own.
+//! response) takes another. Where most of a buffer is content, the caller gets that part of it
+//! without a copy, and the buffer comes back when the caller has dropped it.
 
 use std::cell::Cell;
+use std::ops::{Deref, DerefMut};
 
 use bytes::Bytes;
 
@@ -13,33 +15,90 @@ use crate::wire::h1::Outbox;
 
 /// Bytes read at most by one system call.
 const SCRATCH: usize = 32 * 1024;
+/// A read from this size on is lent: a caller that keeps it keeps at most four times its size.
+const LENT_FROM: usize = SCRATCH / 4;
+/// Read buffers kept. More are in use only while callers hold that many chunks.
+const KEPT_BUFFERS: usize = 16;
 /// An outbox that grew beyond this is not kept.
 const KEPT_OUTBOX: usize = 64 * 1024;
 
-/// Content from this size on is copied to a buffer that is used again; it is a quarter of such a
-/// buffer, so that a caller that keeps the content keeps at most four times its size.
-const RECYCLED_FROM: usize = SCRATCH / 4;
-/// Buffers kept for content. More are in use only while callers hold that many chunks.
-const KEPT_BUFFERS: usize = 8;
-/// Copied at a time. Short pieces stay below the length where the C library changes to a string
-/// instruction, which measures no faster here and which instruction counters see byte by byte.
-const PIECE: usize = 2048;
-
 thread_local! {
-    static SPARE: Cell<Vec<Vec<u8>>> = const { Cell::new(Vec::new()) };
-    static READ: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+    /// The one used last is at the end.
+    static READ: Cell<Vec<Box<[u8]>>> = const { Cell::new(Vec::new()) };
     static WRITE: Cell<Option<Outbox>> = const { Cell::new(None) };
 }
 
-/// Lends the read buffer of this thread.
-#[inline]
-pub(crate) fn with_scratch<T>(use_it: impl FnOnce(&mut [u8]) -> T) -> T {
-    let mut scratch =
-        READ.try_with(Cell::take).ok().flatten().unwrap_or_else(|| vec![0; SCRATCH].into_boxed_slice());
-    let result = use_it(&mut scratch);
-    // A thread that is ending has no place for it any more; then it is dropped.
-    let _ = READ.try_with(|place| place.set(Some(scratch)));
-    result
+/// A read buffer. Dropped, it goes back to the thread that drops it.
+pub(crate) struct Scratch(Box<[u8]>);
+
+impl Scratch {
+    /// The read buffer of this thread that was used last.
+    #[inline]
+    pub(crate) fn take() -> Self {
+        let last = READ.try_with(|place| {
+            let mut kept = place.take();
+            let last = kept.pop();
+            place.set(kept);
+            last
+        });
+        Self(last.ok().flatten().unwrap_or_else(|| vec![0; SCRATCH].into_boxed_slice()))
+    }
+
+    /// What a read of `n` bytes put into the buffer.
+    #[inline]
+    pub(crate) fn filled(self, n: usize) -> Filled {
+        if n < LENT_FROM {
+            return Filled::Kept(self, n);
+        }
+        let mut bytes = Bytes::from_owner(self);
+        bytes.truncate(n);
+        Filled::Lent(bytes)
+    }
+}
+
+impl Deref for Scratch {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl DerefMut for Scratch {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+impl AsRef<[u8]> for Scratch {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    #[inline]
+    fn drop(&mut self) {
+        let buffer = std::mem::take(&mut self.0);
+        // A thread that is ending has no place for it any more; then it is dropped.
+        let _ = READ.try_with(|place| {
+            let mut kept = place.take();
+            if kept.len() < KEPT_BUFFERS {
+                kept.push(buffer);
+            }
+            place.set(kept);
+        });
+    }
+}
+
+/// Bytes that were read.
+pub(crate) enum Filled {
+    /// Few: what is needed of them is copied.
+    Kept(Scratch, usize),
+    /// Many: parts of them may be given out.
+    Lent(Bytes),
 }
 
 /// Takes the outbox of this thread, empty; give it back with [`keep_outbox`].
@@ -57,86 +116,42 @@ pub(crate) fn keep_outbox(outbox: Outbox) {
     }
 }
 
-/// A copy that outlives the read buffer. A large one goes to the buffer that was given back last,
-/// which is still in the cache, and costs no allocation but the reference count.
-pub(crate) fn lasting_copy(from: &[u8]) -> Bytes {
-    if !(RECYCLED_FROM..=SCRATCH).contains(&from.len()) {
-        return Bytes::copy_from_slice(from);
-    }
-    let mut buffer = SPARE
-        .try_with(|place| {
-            let mut spare = place.take();
-            let buffer = spare.pop();
-            place.set(spare);
-            buffer
-        })
-        .ok()
-        .flatten()
-        .unwrap_or_else(|| Vec::with_capacity(SCRATCH));
-    for piece in from.chunks(PIECE) {
-        buffer.extend_from_slice(piece);
-    }
-    Bytes::from_owner(Recycled(buffer))
-}
-
-/// A buffer that goes back to whichever thread drops the last reference to its content.
-struct Recycled(Vec<u8>);
-
-impl AsRef<[u8]> for Recycled {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl Drop for Recycled {
-    fn drop(&mut self) {
-        let mut buffer = std::mem::take(&mut self.0);
-        // A thread that is ending has no place for it any more; then it is dropped.
-        let _ = SPARE.try_with(|place| {
-            let mut spare = place.take();
-            if spare.len() < KEPT_BUFFERS {
-                buffer.clear();
-                spare.push(buffer);
-            }
-            place.set(spare);
-        });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_large_copy_uses_the_buffer_that_was_given_back() {
-        let text: Vec<u8> = (0..SCRATCH).map(|at| at as u8).collect();
-        let first = lasting_copy(&text);
-        assert_eq!(first, text);
-        let (place, part) = (first.as_ptr(), first.slice(100..200));
-        drop(first);
-        let other = lasting_copy(&text[1..]);
-        assert_ne!(other.as_ptr(), place, "a part of it is still held");
-        assert_eq!(part, text[100..200]);
-        drop(part);
-        let again = lasting_copy(&text[..RECYCLED_FROM]);
-        assert_eq!((again.as_ptr(), &*again), (place, &text[..RECYCLED_FROM]));
-        assert_eq!(other, text[1..]);
+    fn kept() -> usize {
+        let kept = READ.take();
+        let count = kept.len();
+        READ.set(kept);
+        count
     }
 
     #[test]
-    fn small_and_oversized_copies_have_their_own_memory() {
-        for length in [0, 1, RECYCLED_FROM - 1, SCRATCH + 1] {
-            let copy = lasting_copy(&vec![7; length]);
-            assert_eq!(copy, vec![7; length]);
-            drop(copy);
-            assert_eq!(SPARE.take().len(), 0, "{length}");
-        }
+    fn a_buffer_comes_back_when_the_last_part_of_it_is_dropped() {
+        let mut scratch = Scratch::take();
+        scratch[..3].copy_from_slice(b"abc");
+        let place = scratch.as_ptr();
+        let Filled::Lent(bytes) = scratch.filled(LENT_FROM) else { panic!("not lent") };
+        assert_eq!((bytes.len(), &bytes[..3]), (LENT_FROM, &b"abc"[..]));
+        let part = bytes.slice(1..3);
+        drop(bytes);
+        assert_ne!(Scratch::take().as_ptr(), place, "a part of it is still held");
+        assert_eq!(part, b"bc"[..]);
+        drop(part);
+        assert_eq!((kept(), Scratch::take().as_ptr()), (2, place));
+    }
+
+    #[test]
+    fn short_reads_are_not_lent() {
+        assert!(matches!(Scratch::take().filled(LENT_FROM - 1), Filled::Kept(_, n) if n == LENT_FROM - 1));
+        assert_eq!(kept(), 1);
     }
 
     #[test]
     fn no_more_than_a_few_buffers_are_kept() {
-        let copies: Vec<_> = (0..2 * KEPT_BUFFERS).map(|_| lasting_copy(&[7; SCRATCH])).collect();
-        drop(copies);
-        assert_eq!(SPARE.take().len(), KEPT_BUFFERS);
+        let taken: Vec<_> = (0..2 * KEPT_BUFFERS).map(|_| Scratch::take()).collect();
+        drop(taken);
+        assert_eq!(kept(), KEPT_BUFFERS);
     }
 }

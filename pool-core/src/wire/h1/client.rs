@@ -331,8 +331,8 @@ impl Client {
         self.response_started = true;
         let asked = self.asked;
         let limits = &self.limits;
-        let head = head_parse::read(&mut source, scan, limits, Violation::StatusLine, |bytes, copier| {
-            head_parse::response(bytes, copier, limits, asked)
+        let head = head_parse::read(&mut source, scan, limits, Violation::StatusLine, |bytes, lender| {
+            head_parse::response(bytes, lender, limits, asked)
         })?;
         let Some(head) = head else {
             return if source.ends() { Err(Error::Eof(EofAt::Head)) } else { Ok(None) };

@@ -12,17 +12,15 @@ use httparse::Status;
 
 use super::fields::{Facts, is_forbidden_trailer};
 use super::framing::{self, Asked, Version};
+use super::input::LENT_FROM;
 use super::known::Known;
 use super::rest::Source;
 use super::scan::Scan;
 use super::target::parse_target;
-use super::{BodyKind, Copier, Error, Exceeded, Limits, Violation, shared};
+use super::{BodyKind, Error, Exceeded, Limits, Violation, shared};
 
 /// Content up to this size shares the allocation of the head.
 const SHARE_UP_TO: usize = 2048;
-/// Content from this size on does, too: the head adds little to it. Between the two a copy of the
-/// head alone keeps a caller that stores a header value from holding the content with it.
-const SHARE_FROM: usize = 8192;
 /// Field lines that fit on the stack.
 const ON_STACK: usize = 100;
 
@@ -51,12 +49,12 @@ pub(super) fn read<T>(
     scan: &mut Scan,
     limits: &Limits,
     bad_start_line: Violation,
-    parse: impl Fn(&[u8], Copier) -> Result<Option<Head<T>>, Error>,
+    parse: impl Fn(&[u8], Option<&Bytes>) -> Result<Option<Head<T>>, Error>,
 ) -> Result<Option<Head<T>>, Error> {
     // A head that is complete and clean takes the short way. All else is judged by the scanner first,
     // so that the verdict on a bad head is the same however its bytes were cut.
     if scan.is_fresh() && !matches!(source.bytes(), [] | [b'\r' | b'\n', ..]) {
-        if let Ok(Some(head)) = parse(source.bytes(), source.copier()) {
+        if let Ok(Some(head)) = parse(source.bytes(), source.lender()) {
             source.consume(head.used);
             return Ok(Some(head));
         }
@@ -69,7 +67,7 @@ pub(super) fn read<T>(
         // An empty line where the start line should be; httparse would skip it.
         Some(2) => Err(bad_start_line.into()),
         Some(_) => {
-            let Some(head) = parse(source.bytes(), source.copier())? else {
+            let Some(head) = parse(source.bytes(), source.lender())? else {
                 return Err(bad_start_line.into());
             };
             source.consume(head.used);
@@ -82,7 +80,7 @@ pub(super) fn read<T>(
 /// A request head at the front of `bytes`; `None` if it is not complete.
 pub(super) fn request(
     bytes: &[u8],
-    copier: Copier,
+    lender: Option<&Bytes>,
     limits: &Limits,
 ) -> Result<Option<Head<Request<()>>>, Error> {
     with_lines(limits, |lines| {
@@ -103,7 +101,7 @@ pub(super) fn request(
         }
         let kind = framing::of_request(&method, &facts, version)?;
         let start = offset(bytes, target.as_bytes());
-        let (copy, used) = copy_with_content(bytes, copier, start, length, kind);
+        let (copy, used) = copy_with_content(bytes, lender, start, length, kind);
         let uri = parse_target(&method, copy.slice(..target.len()))?;
         let headers = header_map(&copy, bytes, start, parsed.headers)?;
         let mut message = Request::new(());
@@ -126,7 +124,7 @@ pub(super) fn request(
 /// A response head at the front of `bytes`; `None` if it is not complete.
 pub(super) fn response(
     bytes: &[u8],
-    copier: Copier,
+    lender: Option<&Bytes>,
     limits: &Limits,
     asked: Asked,
 ) -> Result<Option<Head<Response<()>>>, Error> {
@@ -146,7 +144,7 @@ pub(super) fn response(
         let facts = check_lines(bytes, length, limits, parsed.headers)?;
         let kind = framing::of_response(asked, status, &facts, version)?;
         let start = parsed.headers.first().map_or(length, |first| offset(bytes, first.name.as_bytes()));
-        let (copy, used) = copy_with_content(bytes, copier, start, length, kind);
+        let (copy, used) = copy_with_content(bytes, lender, start, length, kind);
         let headers = header_map(&copy, bytes, start, parsed.headers)?;
         let mut message = Response::new(());
         *message.status_mut() = status;
@@ -224,11 +222,13 @@ fn offset(bytes: &[u8], part: &[u8]) -> usize {
     (part.as_ptr() as usize).wrapping_sub(bytes.as_ptr() as usize).min(bytes.len())
 }
 
-/// One copy of the head from `start` on and of the content behind it if that is small or large; and
-/// how many bytes of the input this uses.
+/// A lasting form of the head from `start` on, and of the content behind it where the two are better
+/// kept together: one copy if the content is small, a part of the driver's buffer if it is large.
+/// Between the two a copy of the head alone spares a caller that stores a header value from holding
+/// the content with it. Also gives how many bytes of the input this uses.
 fn copy_with_content(
     bytes: &[u8],
-    copier: Copier,
+    lender: Option<&Bytes>,
     start: usize,
     length: usize,
     kind: BodyKind,
@@ -240,8 +240,12 @@ fn copy_with_content(
     };
     match content {
         0..=SHARE_UP_TO => (shared::copy(&bytes[start..length + content]), length + content),
-        SHARE_FROM.. => (copier(&bytes[start..length + content]), length + content),
-        _ => (shared::copy(&bytes[start..length]), length),
+        _ => match lender {
+            Some(buffer) if content >= LENT_FROM => {
+                (buffer.slice_ref(&bytes[start..length + content]), length + content)
+            }
+            Some(_) | None => (shared::copy(&bytes[start..length]), length),
+        },
     }
 }
 

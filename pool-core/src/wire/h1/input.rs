@@ -2,58 +2,57 @@
 
 use bytes::Bytes;
 
-/// Makes a copy that outlives the input: the whole slice, in a buffer of the driver's choice.
-pub type Copier = fn(&[u8]) -> Bytes;
-
 /// Bytes that were read, or the end of them; a connection takes from the front.
 ///
 /// The bytes belong to the driver's scratch buffer, which serves many connections: whatever a
-/// connection still needs after `poll_event` returned `None` it has copied.
+/// connection still needs after `poll_event` returned `None` it has copied. A driver that can spare
+/// the buffer lends it as [`Bytes`] instead ([`Input::lent`]); large content is then a part of it.
 #[derive(Debug)]
 pub struct Input<'a> {
     bytes: &'a [u8],
     eof: bool,
-    copier: Copier,
+    /// The buffer that `bytes` lie in, if parts of it may be kept.
+    lent: Option<&'a Bytes>,
 }
 
-/// Without a word of the driver, every copy is an allocation of its own.
-const PLAIN: Copier = Bytes::copy_from_slice;
+/// Content from this size on is taken out of a lent buffer; less is copied, so that a small chunk
+/// never keeps a large buffer alive.
+pub(super) const LENT_FROM: usize = 8192;
 
 impl<'a> Input<'a> {
     /// Bytes that were read.
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, eof: false, copier: PLAIN }
+        Self { bytes, eof: false, lent: None }
     }
 
     /// The peer has finished sending (FIN).
     #[must_use]
     pub const fn eof() -> Input<'static> {
-        Input { bytes: &[], eof: true, copier: PLAIN }
+        Input { bytes: &[], eof: true, lent: None }
     }
 
     /// Nothing was read: asks a connection for events that need no further bytes.
     #[must_use]
     pub const fn nothing() -> Input<'static> {
-        Input { bytes: &[], eof: false, copier: PLAIN }
+        Input { bytes: &[], eof: false, lent: None }
     }
 
     /// The last bytes, with the peer's FIN behind them.
     #[must_use]
     pub const fn last(bytes: &'a [u8]) -> Self {
-        Self { bytes, eof: true, copier: PLAIN }
+        Self { bytes, eof: true, lent: None }
     }
 
-    /// Content is to be copied by `copier`, which may know better buffers than fresh ones.
+    /// Bytes that were read into a buffer of which parts may be kept. Worth it from 8 KiB on.
     #[must_use]
-    pub const fn copied_by(mut self, copier: Copier) -> Self {
-        self.copier = copier;
-        self
+    pub fn lent(buffer: &'a Bytes) -> Self {
+        Self { bytes: buffer, eof: false, lent: Some(buffer) }
     }
 
-    /// Who copies content.
-    pub(super) const fn copier(&self) -> Copier {
-        self.copier
+    /// The buffer that the bytes lie in, if parts of it may be kept.
+    pub(super) const fn lender(&self) -> Option<&'a Bytes> {
+        self.lent
     }
 
     /// Bytes not taken yet.

@@ -46,7 +46,7 @@ mod target;
 pub use client::Client;
 pub use error::{EofAt, Error, Exceeded, SendError, Violation};
 pub use event::{BodyKind, BodyLength, Event, IdleClose, RequestHead, ResponseHead, ServerEvent, TargetForm};
-pub use input::{Copier, Input};
+pub use input::Input;
 pub use limits::Limits;
 pub use outbox::Outbox;
 pub use server::Server;

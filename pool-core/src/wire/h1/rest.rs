@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::{Copier, Input};
+use super::Input;
+use super::input::LENT_FROM;
 
 /// What was read and could not be used yet. Holds no memory while empty.
 #[derive(Debug, Default)]
@@ -92,9 +93,18 @@ impl<'s, 'i> Source<'s, 'i> {
         if self.rest.is_empty() { self.input.remaining() } else { &self.rest.buffer[self.rest.at..] }
     }
 
-    /// A copy of them to give out, made as the driver wants it.
-    pub(super) fn copier(&self) -> Copier {
-        self.input.copier()
+    /// The first `n` of them for the driver to have: a part of its own buffer, or a copy.
+    pub(super) fn lasting(&self, n: usize) -> Bytes {
+        let bytes = &self.bytes()[..n];
+        match self.lender() {
+            Some(buffer) if n >= LENT_FROM => buffer.slice_ref(bytes),
+            Some(_) | None => Bytes::copy_from_slice(bytes),
+        }
+    }
+
+    /// The driver's buffer, if [`bytes`](Self::bytes) lie in it and parts of it may be kept.
+    pub(super) fn lender(&self) -> Option<&'i Bytes> {
+        if self.rest.is_empty() { self.input.lender() } else { None }
     }
 
     /// The first `n` of them have been used.

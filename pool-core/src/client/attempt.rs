@@ -195,10 +195,35 @@ where
         head: Option<RequestHead<'_>>,
     ) -> Poll<Result<Event, Fault>> {
         let Some(conn) = self.held.conn() else { return Poll::Pending };
-        conn.leash.register(cx.waker());
         if conn.leash.is_ordered_to_close() {
-            return Poll::Ready(Err(self.broke(ErrorKind::ClosedByPool, Broken::Local)));
+            return Poll::Ready(Err(self.closed_by_pool()));
         }
+        let event = self.poll_exchange(cx, head);
+        if event.is_pending() && self.is_ordered_to_close(cx) {
+            return Poll::Ready(Err(self.closed_by_pool()));
+        }
+        event
+    }
+
+    /// Whether the pool wants the connection closed; if not, `cx` is woken when it does.
+    #[inline]
+    fn is_ordered_to_close(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(conn) = self.held.conn() else { return false };
+        conn.leash.register(cx.waker());
+        conn.leash.is_ordered_to_close()
+    }
+
+    #[cold]
+    fn closed_by_pool(&mut self) -> Fault {
+        self.broke(ErrorKind::ClosedByPool, Broken::Local)
+    }
+
+    #[inline]
+    fn poll_exchange(
+        &mut self,
+        cx: &mut Context<'_>,
+        head: Option<RequestHead<'_>>,
+    ) -> Poll<Result<Event, Fault>> {
         if !self.request_is_sent() {
             match self.poll_send(cx, head) {
                 // The peer may have answered and closed without reading all of the request
@@ -213,6 +238,9 @@ where
 
     /// Sends what can be sent of the request, without reading.
     pub(crate) fn drive_request(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
+        if self.is_ordered_to_close(cx) {
+            return Err(self.closed_by_pool());
+        }
         if self.request_is_sent() {
             return Ok(());
         }

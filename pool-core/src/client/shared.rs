@@ -162,6 +162,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
     /// An exchange ended and its connection comes back.
     pub(crate) fn release(&self, now: Instant, mut conn: Box<Conn<C::Io>>, end: StreamEnd) {
         let place = conn.place();
+        conn.leash.unregister();
         // What came with the response is seen before the queue is served (P3): a FIN in particular.
         let idle = if end == StreamEnd::Complete { conn.watch() } else { Idle::Quiet };
         match idle {

@@ -42,3 +42,6 @@ pub mod runtime;
 
 #[cfg(feature = "client")]
 pub mod client;
+
+#[cfg(feature = "conformance")]
+pub mod conformance;

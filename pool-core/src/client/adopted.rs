@@ -17,9 +17,12 @@ use crate::runtime::{Connect, Runtime};
 
 /// The adopted exchanges of a client, by index.
 pub(crate) struct Nursery<R: Runtime, C: Connect, B> {
-    children: Mutex<Vec<Option<Arc<Child<R, C, B>>>>>,
+    children: Mutex<Vec<Place<R, C, B>>>,
     ready: Arc<ReadyList>,
 }
+
+/// One adopted exchange, or room for one.
+type Place<R, C, B> = Option<Arc<Child<R, C, B>>>;
 
 struct Child<R: Runtime, C: Connect, B> {
     /// `None` while it is polled and after its end.
@@ -112,7 +115,13 @@ where
     pub(crate) fn poll(&self, index: usize) {
         let Some(Some(child)) = lock(&self.children).get(index).cloned() else { return };
         child.bell.rung.store(false, Ordering::Release);
-        let Some(mut exchange) = lock(&child.exchange).take() else { return };
+        let Some(mut exchange) = lock(&child.exchange).take() else {
+            // Its body was dropped, and the exchange with it.
+            if let Some(place) = lock(&self.children).get_mut(index) {
+                *place = None;
+            }
+            return;
+        };
         let waker = Waker::from(child.bell.clone());
         if child.drive(&mut exchange, &mut Context::from_waker(&waker)) {
             *lock(&child.exchange) = Some(exchange);
@@ -170,7 +179,7 @@ where
 }
 
 impl<R: Runtime, C: Connect, B> Adopted<R, C, B> {
-    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+    pub(crate) fn poll_frame(&self, cx: &Context<'_>) -> Poll<Next> {
         let mut pipe = lock(&self.0.pipe);
         match std::mem::replace(&mut pipe.content, Content::Empty) {
             Content::Frame(next) => {
@@ -192,7 +201,12 @@ impl<R: Runtime, C: Connect, B> Adopted<R, C, B> {
 
 impl<R: Runtime, C: Connect, B> Drop for Adopted<R, C, B> {
     fn drop(&mut self) {
-        lock(&self.0.pipe).content = Content::Abandoned;
+        let unread = std::mem::replace(&mut lock(&self.0.pipe).content, Content::Abandoned);
+        drop(unread);
+        // Given up here and now, unless the keeper is driving it at this moment: then it sees that
+        // nobody reads.
+        let exchange = lock(&self.0.exchange).take();
+        drop(exchange);
         self.0.bell.wake_by_ref();
     }
 }

@@ -47,6 +47,8 @@ struct Ahead {
     read: Read,
     end: Option<StreamEnd>,
     error: Option<WireError>,
+    /// Whether the machine may have more to tell without further bytes.
+    is_cut: bool,
 }
 
 /// Chunks taken ahead at most; what is beyond stays unparsed in the connection.
@@ -81,6 +83,12 @@ impl Ahead {
                         break;
                     }
                 }
+            }
+            self.is_cut = self.read.data.len() >= AHEAD && self.end.is_none();
+        } else if matches!(event, Some(Event::Trailers(_))) {
+            // The end takes no further bytes: nothing would ask for it.
+            if let Ok(Some(Event::End(end))) = wire.poll_event(input) {
+                self.end = Some(end);
             }
         }
         Ok(event)
@@ -207,7 +215,7 @@ where
 
     /// Whether the pool wants the connection closed; if not, `cx` is woken when it does.
     #[inline]
-    fn is_ordered_to_close(&mut self, cx: &mut Context<'_>) -> bool {
+    fn is_ordered_to_close(&mut self, cx: &Context<'_>) -> bool {
         let Some(conn) = self.held.conn() else { return false };
         conn.leash.register(cx.waker());
         conn.leash.is_ordered_to_close()
@@ -257,7 +265,7 @@ where
             return Poll::Ready(Err(self.misread(error)));
         }
         let Some(conn) = self.held.conn() else { return Poll::Pending };
-        if conn.wire.buffered() > 0 {
+        if conn.wire.buffered() > 0 || std::mem::take(&mut self.ahead.is_cut) {
             match self.ahead.pull(&mut conn.wire, &mut Input::nothing()) {
                 Ok(Some(event)) => return Poll::Ready(Ok(event)),
                 Ok(None) => {}

@@ -43,7 +43,7 @@ impl Breakers {
         if !origins.contains_key(&name) {
             origins.retain(|_, shared| shared.workers() > 0);
         }
-        origins.entry(name).or_insert_with(|| Shared::new(self.limits.clone())).worker(wake)
+        origins.entry(name).or_insert_with(|| Shared::new(self.limits)).worker(wake)
     }
 }
 

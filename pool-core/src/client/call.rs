@@ -21,8 +21,8 @@ use super::shared::{Entry, Shared};
 use super::state::{Outcome, Ticket};
 use crate::error::{PoolFailure, Verdict};
 use crate::exchange::{Exchange, Next, Repeatable, Usage};
-use crate::id::PoolId;
 use crate::runtime::{Connect, Runtime};
+use crate::time::Instant;
 use crate::wire::h1::{BodyKind, Event, RequestHead, TargetForm};
 
 /// The future of a response. Dropping it gives the request up at any moment; its connection goes
@@ -47,7 +47,7 @@ enum Stage<R: Runtime, C: Connect, B> {
     /// Waits before it asks again.
     BackingOff(Pin<Box<R::Sleep>>),
     /// Has a connection.
-    Bound { attempt: Attempt<R, C, B>, pool: PoolId },
+    Bound { attempt: Attempt<R, C, B> },
     /// Gave its outcome.
     Done,
 }
@@ -83,52 +83,59 @@ where
         loop {
             let now = self.shared.runtime.now();
             match self.shared.acquire(now, &origin, entry) {
-                Outcome::Bound(conn) => {
-                    let pool = conn.place().pool;
-                    if let Some(conn) = alive(&self.shared, cx, conn) {
-                        self.exchange.handle_bound(now, conn.usage);
-                        self.bind(conn, pool);
+                Outcome::Bound(conn) => match probe(&self.shared, cx, conn) {
+                    Probed::Alive(conn) => {
+                        self.bind(now, conn);
                         return Ok(());
                     }
-                    entry = Entry::Again { pool, deadline: None };
-                }
+                    Probed::DeadWhileIdle => {
+                        entry = Entry::Again { deadline: self.exchange.queue_deadline() };
+                    }
+                    Probed::DeadOnArrival => {
+                        return self.unbound(PoolFailure::RemoteConnectionFailure, None);
+                    }
+                },
                 Outcome::Queued(ticket) => {
-                    let deadline = self.shared.options.pool.pending_timeout().map(|limit| now + limit);
+                    let deadline = match entry {
+                        Entry::Again { deadline: Some(deadline) } => Some(deadline),
+                        Entry::New | Entry::Again { deadline: None } => {
+                            self.shared.options.pool.pending_timeout().map(|limit| now + limit)
+                        }
+                    };
                     self.exchange.handle_queued(now, deadline);
                     self.stage = Stage::Queued(ticket);
                     return Ok(());
                 }
                 Outcome::Failed(failure, cause) => return self.unbound(failure, cause),
-                Outcome::Closed => return Err(Error::new(ErrorKind::Closed, Verdict::NeverSent)),
+                Outcome::Closed => return Err(Error::new(ErrorKind::Closed, self.exchange.verdict())),
             }
         }
     }
 
-    /// Starts an attempt on a connection.
+    /// A connection is the request's own.
     #[inline]
-    fn bind(&mut self, conn: Box<Conn<C::Io>>, pool: PoolId) {
+    fn bind(&mut self, now: Instant, conn: Box<Conn<C::Io>>) {
+        self.exchange.handle_bound(now, conn.usage);
         let body = self.body.take();
-        self.stage = Stage::Bound { attempt: Attempt::new(self.shared.clone(), conn, body), pool };
+        self.stage = Stage::Bound { attempt: Attempt::new(self.shared.clone(), conn, body) };
     }
 
     /// The queue has an outcome.
-    fn dequeued(
-        &mut self,
-        cx: &mut Context<'_>,
-        ticket: Ticket,
-        outcome: Outcome<C::Io>,
-    ) -> Result<(), Error> {
+    fn dequeued(&mut self, cx: &mut Context<'_>, outcome: Outcome<C::Io>) -> Result<(), Error> {
         match outcome {
-            Outcome::Bound(conn) => match alive(&self.shared, cx, conn) {
-                Some(conn) => {
-                    self.exchange.handle_bound(self.shared.runtime.now(), conn.usage);
-                    self.bind(conn, ticket.pool);
+            Outcome::Bound(conn) => match probe(&self.shared, cx, conn) {
+                Probed::Alive(conn) => self.bind(self.shared.runtime.now(), conn),
+                Probed::DeadWhileIdle => {
+                    let deadline = self.exchange.queue_deadline();
+                    self.stage = Stage::Choosing(Entry::Again { deadline });
                 }
-                None => self.stage = Stage::Choosing(Entry::Again { pool: ticket.pool, deadline: None }),
+                Probed::DeadOnArrival => {
+                    return self.unbound(PoolFailure::RemoteConnectionFailure, None);
+                }
             },
             Outcome::Failed(failure, cause) => return self.unbound(failure, cause),
             Outcome::Queued(ticket) => self.stage = Stage::Queued(ticket),
-            Outcome::Closed => return Err(Error::new(ErrorKind::Closed, Verdict::NeverSent)),
+            Outcome::Closed => return Err(Error::new(ErrorKind::Closed, self.exchange.verdict())),
         }
         Ok(())
     }
@@ -144,7 +151,10 @@ where
             Next::Requeue { deadline: _ } => self.stage = Stage::Choosing(Entry::New),
             Next::Fail(verdict) => {
                 // Only a failed connect has the transport's words.
-                let cause = if failure == PoolFailure::Overflow { None } else { cause };
+                let cause = match failure {
+                    PoolFailure::LocalConnectionFailure | PoolFailure::RemoteConnectionFailure => cause,
+                    PoolFailure::Overflow | PoolFailure::ConnectTimeout | PoolFailure::PendingTimeout => None,
+                };
                 return Err(Error::new(ErrorKind::Pool(failure), verdict).caused_by(cause));
             }
         }
@@ -153,7 +163,7 @@ where
 
     /// The exchange broke on its connection; its body is back.
     #[cold]
-    fn broke(&mut self, fault: Fault, pool: PoolId) -> Result<(), Error> {
+    fn broke(&mut self, fault: Fault) -> Result<(), Error> {
         let Fault { kind, progress } = fault;
         let final_fault =
             matches!(kind, ErrorKind::Request(_) | ErrorKind::RequestBody(_) | ErrorKind::ClosedByPool);
@@ -165,7 +175,7 @@ where
             Next::Requeue { deadline } => {
                 tracing::debug!(%kind, "replay");
                 self.body.rewind();
-                self.stage = Stage::Choosing(Entry::Again { pool, deadline });
+                self.stage = Stage::Choosing(Entry::Again { deadline });
             }
             Next::RetryAt(at) => {
                 self.stage = Stage::BackingOff(Box::pin(self.shared.runtime.sleep(at)));
@@ -179,8 +189,7 @@ where
     #[inline]
     fn step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Answer<R, C, B>>> {
         let moved = match &mut self.stage {
-            Stage::Bound { attempt, pool } => {
-                let pool = *pool;
+            Stage::Bound { attempt } => {
                 let head = RequestHead {
                     method: &self.head.method,
                     uri: &self.head.uri,
@@ -211,7 +220,7 @@ where
                     Err(fault) => {
                         self.body = attempt.take_body();
                         self.stage = Stage::Done;
-                        self.broke(fault, pool)
+                        self.broke(fault)
                     }
                 }
             }
@@ -226,7 +235,7 @@ where
                 };
                 // The ticket is used up, whatever follows.
                 self.stage = Stage::Done;
-                self.dequeued(cx, ticket, outcome)
+                self.dequeued(cx, outcome)
             }
             Stage::BackingOff(sleep) => {
                 ready!(sleep.as_mut().poll(cx));
@@ -249,20 +258,34 @@ where
 /// What a call gives.
 type Answer<R, C, B> = Result<Response<Body<R, C, B>>, Error>;
 
-/// The connection, unless its socket has already said that it is over.
-fn alive<R: Runtime, C: Connect>(
+/// What a look at the socket of a bound connection found, before a byte was written.
+enum Probed<I> {
+    Alive(Box<Conn<I>>),
+    /// The peer closed a connection that had served before: asking again costs nothing, because
+    /// there are only so many of them.
+    DeadWhileIdle,
+    /// The peer closed it before its first request: a connect failure as far as this request goes.
+    DeadOnArrival,
+}
+
+/// Looks at a socket that nobody has looked at since it was connected, or that had an event since.
+fn probe<R: Runtime, C: Connect>(
     shared: &Shared<R, C>,
     cx: &mut Context<'_>,
     mut conn: Box<Conn<C::Io>>,
-) -> Option<Box<Conn<C::Io>>> {
-    if !conn.leash.is_listed() {
-        return Some(conn);
+) -> Probed<C::Io> {
+    let usage = conn.usage;
+    if usage == Usage::Reused && !conn.leash.is_listed() {
+        return Probed::Alive(conn);
     }
     match conn.probe(cx) {
-        Idle::Quiet => Some(conn),
+        Idle::Quiet => Probed::Alive(conn),
         Idle::Over(report, by) => {
             shared.bury(shared.runtime.now(), conn, None, report, by);
-            None
+            match usage {
+                Usage::Reused => Probed::DeadWhileIdle,
+                Usage::Fresh => Probed::DeadOnArrival,
+            }
         }
     }
 }

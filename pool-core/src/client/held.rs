@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::conn::Conn;
 use super::shared::Shared;
+use crate::exchange::Usage;
 use crate::report::{ClosedBy, Report, StreamEnd};
 use crate::runtime::{Connect, Runtime};
 
@@ -40,7 +41,10 @@ impl<R: Runtime, C: Connect> Held<R, C> {
 
     /// The exchange ended, and the protocol is at a point where the pool decides about reuse.
     pub(crate) fn finish(&mut self, end: StreamEnd) {
-        if let Some(conn) = self.conn.take() {
+        if let Some(mut conn) = self.conn.take() {
+            if self.touched == Touched::Yes {
+                conn.usage = Usage::Reused;
+            }
             self.shared.release(self.shared.runtime.now(), conn, end);
         }
     }

@@ -177,12 +177,9 @@ fn look_at<R: Runtime, C: Connect>(shared: &Shared<R, C>, leash: &Arc<Leash>) {
                     }
                 },
             },
-            // In use: its caller does the reading. The flag goes down, so that the next event after
-            // it came back is seen.
-            Slot::Empty | Slot::Connecting(..) | Slot::Idle(_) | Slot::InUse(_) => {
-                leash.unlist();
-                Found::Nothing
-            }
+            // In use: its caller does the reading. The flag stays up, so that whoever puts the
+            // connection back knows that an event came while it was on its way.
+            Slot::Empty | Slot::Connecting(..) | Slot::Idle(_) | Slot::InUse(_) => Found::Nothing,
         }
     });
     match found {

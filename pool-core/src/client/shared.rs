@@ -17,8 +17,6 @@ use super::options::Options;
 use super::origin::Origin;
 use super::state::{After, Content, Life, Outcome, Seats, Slot, State, Ticket};
 use crate::error::PoolFailure;
-use crate::exchange::Usage;
-use crate::id::PoolId;
 use crate::pool::CancelPolicy;
 use crate::report::{ClosedBy, Report, StreamEnd};
 use crate::runtime::{Connect, Runtime};
@@ -41,7 +39,7 @@ pub(crate) enum Entry {
     /// At its end.
     New,
     /// At its head, after a safe failure.
-    Again { pool: PoolId, deadline: Option<Instant> },
+    Again { deadline: Option<Instant> },
 }
 
 impl<R: Runtime, C: Connect> Shared<R, C> {
@@ -127,12 +125,14 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
             if state.life == Life::Closing {
                 return Outcome::Closed;
             }
-            let (pool, deadline) = match entry {
-                Entry::Again { pool, deadline } if state.set.pool(pool).is_some() => (pool, Some(deadline)),
-                Entry::New | Entry::Again { .. } => match state.pool_of(&self.seats(), origin) {
-                    Some(pool) => (pool, None),
-                    None => return Outcome::Failed(PoolFailure::Overflow, None),
-                },
+            // By key, also for a second time: the pool may have become idle meanwhile, and its id
+            // another origin's.
+            let Some(pool) = state.pool_of(&self.seats(), origin) else {
+                return Outcome::Failed(PoolFailure::Overflow, None);
+            };
+            let deadline = match entry {
+                Entry::New => None,
+                Entry::Again { deadline } => Some(deadline),
             };
             state.ask(now, pool, deadline)
         })
@@ -167,8 +167,12 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
         let idle = if end == StreamEnd::Complete { conn.watch() } else { Idle::Quiet };
         match idle {
             Idle::Quiet => {
-                conn.usage = Usage::Reused;
                 self.turn(now, |state| {
+                    // The keeper may have met the event that `watch` just asked for, and found the
+                    // connection in use.
+                    if conn.leash.is_listed() {
+                        self.ready.push(Event::Socket(conn.leash.clone()));
+                    }
                     state.put(place, Slot::Idle(conn));
                     state.set.finish(now, place.pool, place.conn, end);
                 });
@@ -207,38 +211,25 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
         match result {
             Ok(io) => {
                 let conn = Conn::new(io, self.options.h1.clone(), leash.clone(), self.next_serial());
-                let mut conn = Box::new(conn);
-                let over = match conn.watch() {
-                    Idle::Quiet => None,
-                    Idle::Over(report, by) => Some((report, by)),
-                };
-                let dead = self.turn(now, |state| {
+                let conn = Box::new(conn);
+                let given_up = self.turn(now, |state| {
                     if !state.is_connecting(place) {
                         // The pool gave it up while it was being polled.
                         return Some(conn);
                     }
-                    let dead = match over {
-                        None => {
-                            state.put(place, Slot::Idle(conn));
-                            None
-                        }
-                        Some(_) => {
-                            state.put(place, Slot::Empty);
-                            Some(conn)
-                        }
-                    };
-                    if dead.is_none() {
-                        state.set.handle_report(
-                            now,
-                            place.pool,
-                            place.conn,
-                            Report::Connected { limit: None },
-                        );
+                    if let Some(io) = state.pool_io(place.pool) {
+                        io.last_error = None;
                     }
-                    dead
+                    state.put(place, Slot::Idle(conn));
+                    let connected = Report::Connected { limit: None };
+                    state.set.handle_report(now, place.pool, place.conn, connected);
+                    None
                 });
-                if let (Some(conn), Some((report, by))) = (dead, over) {
-                    self.bury(now, conn, None, report, by);
+                // Whoever has it now looks at its socket first: the caller that it was bound to, or the
+                // keeper. A connection that the peer has closed meanwhile costs one caller one attempt;
+                // reported as a failed attempt it would fail the whole queue.
+                if given_up.is_none() {
+                    self.ready.push(Event::Socket(leash.clone()));
                 }
             }
             Err(error) => {
@@ -255,6 +246,13 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
                 });
             }
         }
+    }
+}
+
+impl<R: Runtime, C: Connect> Drop for Shared<R, C> {
+    fn drop(&mut self) {
+        // The keeper holds this weakly: it runs once more, and ends.
+        self.ready.wake_keeper();
     }
 }
 

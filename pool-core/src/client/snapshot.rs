@@ -55,7 +55,7 @@ pub struct ConnectionSnapshot {
 }
 
 impl Snapshot {
-    pub(crate) fn of<C: Connect>(now: Instant, state: &mut State<C>) -> Self {
+    pub(crate) fn of<C: Connect>(now: Instant, state: &State<C>) -> Self {
         let targets: Vec<(PoolId, Target)> =
             state.targets().map(|(id, target)| (id, target.clone())).collect();
         let pools = targets

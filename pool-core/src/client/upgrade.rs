@@ -9,7 +9,7 @@ use http_body::Body as HttpBody;
 use super::attempt::Attempt;
 use super::error::BodyError;
 use super::held::Held;
-use crate::report::StreamEnd;
+use crate::report::{ClosedBy, StreamEnd};
 use crate::runtime::{Connect, Io, Runtime};
 use crate::wire::h1::Input;
 
@@ -37,10 +37,17 @@ impl<R: Runtime, C: Connect> Upgraded<R, C> {
         Self { held, early }
     }
 
-    fn io(&mut self) -> io::Result<&mut C::Io> {
+    /// The stream, unless the pool wants it closed (abort, drain deadline).
+    fn io(&mut self, cx: &Context<'_>) -> io::Result<&mut C::Io> {
+        if let Some(conn) = self.held.conn() {
+            conn.leash.register(cx.waker());
+            if conn.leash.is_ordered_to_close() {
+                self.held.fail(Some(StreamEnd::LocalReset), None, ClosedBy::Local);
+            }
+        }
         match self.held.conn() {
             Some(conn) => Ok(&mut conn.io),
-            None => Err(io::ErrorKind::NotConnected.into()),
+            None => Err(io::ErrorKind::ConnectionAborted.into()),
         }
     }
 }
@@ -52,19 +59,19 @@ impl<R: Runtime, C: Connect> Io for Upgraded<R, C> {
             self.early.copy_to_slice(into.get_mut(..n).unwrap_or_default());
             return Poll::Ready(Ok(n));
         }
-        self.io()?.poll_read(cx, into)
+        self.io(cx)?.poll_read(cx, into)
     }
 
     fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        self.io()?.poll_write_vectored(cx, bufs)
+        self.io(cx)?.poll_write_vectored(cx, bufs)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io()?.poll_flush(cx)
+        self.io(cx)?.poll_flush(cx)
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io()?.poll_shutdown(cx)
+        self.io(cx)?.poll_shutdown(cx)
     }
 }
 

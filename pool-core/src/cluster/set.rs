@@ -40,6 +40,17 @@ struct Entry {
 
 const NEVER: Instant = Instant::from_nanos(u64::MAX);
 
+impl Entry {
+    /// Registers a wake-up, unless an earlier one is registered.
+    #[inline]
+    fn arm(&mut self, at: Instant, index: u32, due: &mut Heap<()>) {
+        if at < self.armed {
+            self.armed = at;
+            due.set(index, at, ());
+        }
+    }
+}
+
 /// All pools of one worker.
 ///
 /// Contract as everywhere: one fact or wish, then [`PoolSet::poll_action`] until `None`, then sleep
@@ -279,8 +290,11 @@ impl<L: Ledger> PoolSet<L> {
             }
             self.dirty.pop();
             entry.dirty = false;
-            if matches!(entry.pool.deadline(), Deadline::Now(_)) {
-                self.settling.push(index);
+            // While actions were queued the deadline was `Now`; the timer behind it shows only here.
+            match entry.pool.deadline() {
+                Deadline::Never => {}
+                Deadline::Now(_) => self.settling.push(index),
+                Deadline::At(at, _) => entry.arm(at, index, &mut self.due),
             }
         }
         None
@@ -300,12 +314,7 @@ impl<L: Ledger> PoolSet<L> {
                     self.dirty.push(id.0);
                 }
             }
-            Deadline::At(at, _) => {
-                if at < entry.armed {
-                    entry.armed = at;
-                    self.due.set(id.0, at, ());
-                }
-            }
+            Deadline::At(at, _) => entry.arm(at, id.0, &mut self.due),
         }
         if let Some(freed) = cluster.ledger.poll_freed() {
             let cluster = entry.cluster as usize;

@@ -123,6 +123,8 @@ pub struct Exchange {
     retries: u8,
     queue_time: Duration,
     queue_deadline: Option<Instant>,
+    /// The worst that is known of attempts that were repeated.
+    verdict: Verdict,
     seed: u64,
 }
 
@@ -138,6 +140,7 @@ impl Exchange {
             retries: 0,
             queue_time: Duration::ZERO,
             queue_deadline: None,
+            verdict: Verdict::NeverSent,
             seed,
         }
     }
@@ -164,6 +167,19 @@ impl Exchange {
     #[must_use]
     pub fn retries(&self) -> u8 {
         self.retries
+    }
+
+    /// When its time in the queue is over, if there is a limit.
+    #[must_use]
+    pub fn queue_deadline(&self) -> Option<Instant> {
+        self.queue_deadline
+    }
+
+    /// How far the attempts that were repeated had come, the worst of them: what a failure without a
+    /// further attempt says about the request.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.verdict
     }
 
     /// Whether a body that is read from now on must be kept for a replay.
@@ -205,7 +221,7 @@ impl Exchange {
         };
         if !may_retry {
             self.state = State::Done;
-            return Next::Fail(Verdict::NeverSent);
+            return Next::Fail(self.verdict);
         }
         self.retries += 1;
         let until = now + self.policy.back_off(self.retries, self.seed);
@@ -242,13 +258,14 @@ impl Exchange {
         };
         let verdict = evidence.unwrap_or_else(|| verdict(progress, usage));
         let safe = verdict.is_safe(self.repeatable == Repeatable::Idempotent);
+        self.verdict = self.verdict.max(verdict);
         if safe && body == BodyReplay::Possible && self.replays < self.policy.max_replays {
             self.replays += 1;
             self.state = State::Choosing;
             return Next::Requeue { deadline: self.queue_deadline };
         }
         self.state = State::Done;
-        Next::Fail(verdict)
+        Next::Fail(self.verdict)
     }
 
     /// The exchange ended well, or the caller gave it up.

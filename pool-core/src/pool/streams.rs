@@ -277,11 +277,15 @@ impl Pool {
         if self.queue.is_empty() {
             return;
         }
-        if self.slots.early_data.len > 0 {
+        let early = self.slots.early_data.len > 0;
+        if early {
             self.serve_early(now, ledger);
         }
         if self.slots.ready.len > 0 {
             self.serve_then_create(now, ledger, reason);
+        } else if early {
+            // It may have got its last stream and drain by now.
+            self.replace(now, ledger);
         }
     }
 

@@ -40,6 +40,7 @@ pub(crate) fn run(origin: &Origin) -> Result<()> {
 }
 
 /// Prints what was counted once nobody holds our standard input any more, and ends the process.
+#[expect(clippy::exit, reason = "the server has no other end: it serves until its parent is gone")]
 fn report_at_end_of_input() {
     // Whatever ends the input, an error included, means that the parent is gone.
     let _ = std::io::stdin().read_to_end(&mut Vec::new());

@@ -40,6 +40,14 @@ impl Account {
     }
 }
 
+impl Account {
+    /// The time from the end of the last outage before `at`, for people.
+    pub(crate) fn since_outage(&self, at: Instant) -> Option<Duration> {
+        let ends = self.outages.iter().map(|&(_, until)| until);
+        ends.filter(|&until| until <= at).max().map(|until| at - until)
+    }
+}
+
 /// A thread that disturbs until it is told to stop.
 pub(crate) struct Chaos {
     stop: mpsc::Sender<()>,

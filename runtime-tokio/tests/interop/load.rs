@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,6 +12,9 @@ use http::{Method, Request, Response, StatusCode};
 use pool_core::error::Verdict;
 
 use crate::chaos::Account;
+
+/// The wait after a failure: without it, a loop that fails fast would spend its requests on outages.
+const AFTER_FAILURE: Duration = Duration::from_millis(100);
 
 /// Whatever can send a request and read the whole answer: the one place where a client is plugged
 /// into this harness.
@@ -64,6 +67,19 @@ pub(crate) struct Tally {
     pub(crate) failed: Vec<Failed>,
     /// Answers with a wrong status or body: a mix-up between requests, or a torn body.
     pub(crate) wrong: Vec<String>,
+    /// The longest that the runtime let a task wait that had to run.
+    pub(crate) lateness: Duration,
+}
+
+impl Tally {
+    /// How many failed, by kind and verdict.
+    pub(crate) fn reasons(&self) -> BTreeMap<String, usize> {
+        let mut reasons = BTreeMap::new();
+        for Failed { kind, failure, .. } in &self.failed {
+            *reasons.entry(format!("{kind:?} {}", failure.verdict)).or_default() += 1;
+        }
+        reasons
+    }
 }
 
 /// Runs the plan to its end.
@@ -71,6 +87,8 @@ pub(crate) async fn run(caller: impl Caller, plan: Plan) -> Tally {
     let next = Arc::new(AtomicUsize::new(0));
     let workers: Vec<_> =
         (0..plan.concurrency).map(|_| tokio::spawn(work(caller.clone(), plan, Arc::clone(&next)))).collect();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let lateness = tokio::spawn(measure_lateness(is_over.clone()));
     let mut total = Tally::default();
     for worker in workers {
         let part = worker.await.expect("a worker never panics");
@@ -78,8 +96,22 @@ pub(crate) async fn run(caller: impl Caller, plan: Plan) -> Tally {
         total.failed.extend(part.failed);
         total.wrong.extend(part.wrong);
     }
+    is_over.store(true, Ordering::Relaxed);
+    total.lateness = lateness.await.expect("a clock never panics");
     assert_eq!(total.answered.len() + total.failed.len() + total.wrong.len(), plan.requests);
     total
+}
+
+/// Asks to be woken in a millisecond, again and again, and notes how much later it was.
+async fn measure_lateness(is_over: Arc<AtomicBool>) -> Duration {
+    let tick = Duration::from_millis(1);
+    let mut longest = Duration::ZERO;
+    while !is_over.load(Ordering::Relaxed) {
+        let due = Instant::now() + tick;
+        tokio::time::sleep(tick).await;
+        longest = longest.max(due.elapsed());
+    }
+    longest
 }
 
 async fn work(caller: impl Caller, plan: Plan, next: Arc<AtomicUsize>) -> Tally {
@@ -95,7 +127,10 @@ async fn work(caller: impl Caller, plan: Plan, next: Arc<AtomicUsize>) -> Tally 
                 None => tally.answered.push((id, kind)),
                 Some(fault) => tally.wrong.push(format!("{kind:?} {id}: {fault}")),
             },
-            Err(failure) => tally.failed.push(Failed { id, kind, failure, ended: Instant::now() }),
+            Err(failure) => {
+                tally.failed.push(Failed { id, kind, failure, ended: Instant::now() });
+                tokio::time::sleep(AFTER_FAILURE).await;
+            }
         }
     }
 }
@@ -158,7 +193,10 @@ pub(crate) fn breaches(
         let Failure { verdict, what } = failure;
         let safe = verdict.is_safe(*kind != Kind::Post);
         if safe && !account.unreachable_at(*ended, slack) {
-            found.push(format!("{kind:?} {id} failed though safe to repeat ({verdict}): {what}"));
+            let since = account.since_outage(*ended);
+            found.push(format!(
+                "{kind:?} {id} failed {since:?} after an outage though safe to repeat ({verdict}): {what}"
+            ));
         }
         if *verdict == Verdict::NeverSent && arrived.contains_key(id) {
             found.push(format!("{kind:?} {id} arrived and was called never sent: {what}"));

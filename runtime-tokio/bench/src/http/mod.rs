@@ -112,7 +112,7 @@ impl Work {
                 operations: connections as u64,
                 measured: Measured::IdleHeap,
             }),
-            Load::Micro { .. } => Err(Error::new("client: not a load for clients")),
+            Load::Micro { .. } | Load::Queue { .. } => Err(Error::new("client: not a load for clients")),
         }
     }
 }

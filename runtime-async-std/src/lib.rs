@@ -15,7 +15,7 @@
 mod net;
 mod time;
 
-pub use net::{Names, Stream, Tcp, TcpConnect};
+pub use net::{Names, Socket, Stream, Tcp, TcpConnect};
 pub use time::{AsyncIo, AsyncStd, Task};
 
 use bytes::Bytes;
@@ -55,4 +55,11 @@ pub fn empty() -> Either<Full<Bytes>, Empty<Bytes>> {
 #[must_use]
 pub fn full(bytes: impl Into<Bytes>) -> Either<Full<Bytes>, Empty<Bytes>> {
     Either::Left(Full::new(bytes.into()))
+}
+
+/// The README's examples are compiled by the tests.
+#[cfg(doctest)]
+mod readmes {
+    #[doc = include_str!("../README.md")]
+    struct Adapter;
 }

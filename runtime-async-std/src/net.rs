@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io::{self, IoSlice};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -19,7 +19,7 @@ pub struct Tcp;
 pub struct TcpConnect(Pin<Box<dyn Future<Output = io::Result<Async<TcpStream>>> + Send>>);
 
 impl Connect for Tcp {
-    type Io = Stream<Async<TcpStream>>;
+    type Io = Socket;
     type Future = TcpConnect;
 
     fn connect(&self, to: &Target) -> TcpConnect {
@@ -33,10 +33,32 @@ impl Connect for Tcp {
 }
 
 impl Future for TcpConnect {
-    type Output = io::Result<Stream<Async<TcpStream>>>;
+    type Output = io::Result<Socket>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx).map_ok(Stream)
+        self.0.as_mut().poll(cx).map_ok(Socket)
+    }
+}
+
+/// A TCP connection. `Async<TcpStream>` on its own would not half-close: its `poll_close` only flushes.
+#[derive(Debug)]
+pub struct Socket(Async<TcpStream>);
+
+impl Io for Socket {
+    fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_read(cx, into)
+    }
+
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.get_ref().shutdown(Shutdown::Write))
     }
 }
 

@@ -341,7 +341,8 @@ where
             self.sending = if conn.wire.request_ended() { Sending::Done } else { Sending::Body };
         }
         loop {
-            let more = if self.sending == Sending::Body && outbox.len() < Outbox::HIGH_WATERMARK {
+            let has_room = outbox.len() < Outbox::HIGH_WATERMARK;
+            let more = if self.sending == Sending::Body && has_room {
                 self.fill(cx, outbox)?
             } else {
                 Poll::Pending
@@ -355,7 +356,9 @@ where
                     Poll::Pending => return Ok(()),
                 }
             }
-            if more.is_pending() {
+            // All is written. A body that was not asked for lack of room is asked now: nothing else
+            // would wake this task.
+            if more.is_pending() && (has_room || self.sending != Sending::Body) {
                 return Ok(());
             }
         }
@@ -416,9 +419,8 @@ where
         match broken {
             Broken::Nothing => self.held.finish(StreamEnd::Complete),
             Broken::Local => self.held.fail(Some(StreamEnd::LocalReset), None, ClosedBy::Local),
-            Broken::Protocol => {
-                self.held.fail(Some(StreamEnd::LocalReset), Some(Report::ProtocolError), ClosedBy::Local);
-            }
+            // The streams of a connection that broke the protocol end with it.
+            Broken::Protocol => self.held.fail(None, Some(Report::ProtocolError), ClosedBy::Local),
             Broken::Remote => self.held.fail(Some(StreamEnd::RemoteReset), None, ClosedBy::Remote),
         }
         Fault { kind, progress }

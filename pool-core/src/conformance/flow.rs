@@ -74,9 +74,12 @@ pub fn peer_that_does_not_read_stops_the_request_body<H: Harness>() {
 pub fn large_chunks_go_out_in_parts<H: Harness>() {
     const LARGE: usize = 8 * 1024 * 1024;
     run::<H>(async |lab| {
-        let peer = Peer::serve(|door| {
+        let read = Gate::default();
+        let may_read = read.clone();
+        let peer = Peer::serve(move |door| {
             let mut session = door.accept();
             session.head().expect("a head");
+            may_read.wait();
             assert_eq!(session.skip(4 * LARGE), 4 * LARGE);
             session.write(OK);
             session.expect_end();
@@ -85,8 +88,16 @@ pub fn large_chunks_go_out_in_parts<H: Harness>() {
         let chunk = Bytes::from(vec![b'x'; LARGE]);
         let content = Content::of_length(4 * LARGE as u64);
         let content = (0..4).fold(content, |content, _| content.then(chunk.clone()));
-        expect::<H>(&client, post(&peer.url("/"), content)).await;
-        assert!(lab.counters().stalls() > 0, "the socket took everything at once");
+        let mut call = pin!(expect::<H>(&client, post(&peer.url("/"), content)));
+        poll_fn(|cx| {
+            let poll = call.as_mut().poll(cx);
+            if lab.counters().stalls() > 0 {
+                read.open();
+            }
+            poll
+        })
+        .await;
+        assert!(read.is_open(), "the socket took everything at once");
         lab.finish(&client).await;
         peer.done().await;
     });

@@ -90,8 +90,8 @@ where
         #[expect(clippy::disallowed_methods, reason = "the case is about threads")]
         let thread = std::thread::spawn(move || {
             let _at_end = OpenAtEnd(at_end);
-            let url = closed_port();
-            block_on(expect_error::<H>(&caller, get(&url))).is_connect()
+            let closed = closed_port();
+            block_on(expect_error::<H>(&caller, get(&closed.url))).is_connect()
         });
         over.opened().await;
         assert!(thread.join().expect("a caller's thread"));

@@ -266,6 +266,14 @@ fn pooled_node_in_chaos_at_64() {
 }
 
 #[test]
+fn patient_client_repeats_nothing_that_it_must_not_at_64() {
+    let _turn = turn();
+    if let Some(server) = Server::node() {
+        in_chaos(Pooled::patient, server, (NODE_MENU, Log::BeforeActing), requests(), 64);
+    }
+}
+
+#[test]
 fn pooled_node_in_chaos_at_512() {
     pooled_node_in_chaos(512);
 }

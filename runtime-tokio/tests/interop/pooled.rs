@@ -12,6 +12,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use pool_core::client::{Breakers, Totals};
 use pool_core::error::Verdict;
+use pool_core::exchange::RetryPolicy;
 use pool_core::pool::Stats;
 
 use crate::load::{Caller, Failure};
@@ -24,6 +25,18 @@ impl Pooled {
     /// Made inside the runtime that its background task is to run on.
     pub(crate) fn new() -> Self {
         Self(runtime_tokio::client().build())
+    }
+
+    /// One that asks for a connection until the server is back, so that whatever it repeats does
+    /// arrive: a request that must not be repeated shows.
+    pub(crate) fn patient() -> Self {
+        let policy = RetryPolicy {
+            max_connect_retries: 200,
+            base_interval: Duration::from_millis(10),
+            max_interval: Duration::from_millis(40),
+            ..RetryPolicy::default()
+        };
+        Self(runtime_tokio::client().retry(policy).build())
     }
 
     /// One that shares its circuit breakers with others.

@@ -19,7 +19,7 @@ const server = http.createServer((request, response) => {
     switch (request.url) {
       case '/100': return response.end(small);
       case '/16k': return response.end(large);
-      case '/post': return setTimeout(() => response.end('ok'), 2);
+      case '/post': return setTimeout(() => response.end('ok'), 5);
       default: response.statusCode = 404; return response.end();
     }
   });

@@ -17,14 +17,16 @@ use crate::wire::h1::Outbox;
 const SCRATCH: usize = 32 * 1024;
 /// A read from this size on is lent: a caller that keeps it keeps at most four times its size.
 const LENT_FROM: usize = SCRATCH / 4;
-/// Read buffers kept. More are in use only while callers hold that many chunks.
-const KEPT_BUFFERS: usize = 16;
+/// Read buffers kept beside the one used last. More are in use only while callers hold that many chunks.
+const KEPT_SPARE: usize = 15;
 /// An outbox that grew beyond this is not kept.
 const KEPT_OUTBOX: usize = 64 * 1024;
 
 thread_local! {
-    /// The one used last is at the end.
-    static READ: Cell<Vec<Box<[u8]>>> = const { Cell::new(Vec::new()) };
+    /// The one used last: nearly always the only one.
+    static READ: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+    /// Those used before it, the last one at the end.
+    static SPARE: Cell<Vec<Box<[u8]>>> = const { Cell::new(Vec::new()) };
     static WRITE: Cell<Option<Outbox>> = const { Cell::new(None) };
 }
 
@@ -35,13 +37,7 @@ impl Scratch {
     /// The read buffer of this thread that was used last.
     #[inline]
     pub(crate) fn take() -> Self {
-        let last = READ.try_with(|place| {
-            let mut kept = place.take();
-            let last = kept.pop();
-            place.set(kept);
-            last
-        });
-        Self(last.ok().flatten().unwrap_or_else(|| vec![0; SCRATCH].into_boxed_slice()))
+        Self(READ.try_with(Cell::take).ok().flatten().unwrap_or_else(spare))
     }
 
     /// What a read of `n` bytes put into the buffer.
@@ -83,14 +79,33 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let buffer = std::mem::take(&mut self.0);
         // A thread that is ending has no place for it any more; then it is dropped.
-        let _ = READ.try_with(|place| {
-            let mut kept = place.take();
-            if kept.len() < KEPT_BUFFERS {
-                kept.push(buffer);
-            }
-            place.set(kept);
-        });
+        if let Ok(Some(colder)) = READ.try_with(|place| place.replace(Some(buffer))) {
+            keep_spare(colder);
+        }
     }
+}
+
+/// Another buffer, while the one used last is in use.
+#[cold]
+fn spare() -> Box<[u8]> {
+    let last = SPARE.try_with(|place| {
+        let mut spare = place.take();
+        let last = spare.pop();
+        place.set(spare);
+        last
+    });
+    last.ok().flatten().unwrap_or_else(|| vec![0; SCRATCH].into_boxed_slice())
+}
+
+#[cold]
+fn keep_spare(buffer: Box<[u8]>) {
+    let _ = SPARE.try_with(|place| {
+        let mut spare = place.take();
+        if spare.len() < KEPT_SPARE {
+            spare.push(buffer);
+        }
+        place.set(spare);
+    });
 }
 
 /// Bytes that were read.
@@ -121,9 +136,10 @@ mod tests {
     use super::*;
 
     fn kept() -> usize {
-        let kept = READ.take();
-        let count = kept.len();
-        READ.set(kept);
+        let (last, spare) = (READ.take(), SPARE.take());
+        let count = usize::from(last.is_some()) + spare.len();
+        READ.set(last);
+        SPARE.set(spare);
         count
     }
 
@@ -150,8 +166,8 @@ mod tests {
 
     #[test]
     fn no_more_than_a_few_buffers_are_kept() {
-        let taken: Vec<_> = (0..2 * KEPT_BUFFERS).map(|_| Scratch::take()).collect();
+        let taken: Vec<_> = (0..2 * KEPT_SPARE).map(|_| Scratch::take()).collect();
         drop(taken);
-        assert_eq!(kept(), KEPT_BUFFERS);
+        assert_eq!(kept(), KEPT_SPARE + 1);
     }
 }

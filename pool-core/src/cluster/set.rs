@@ -11,7 +11,7 @@ use crate::config::PoolConfig;
 use crate::id::{ConnId, HostId, PoolId, WaiterId};
 use crate::limits::{Claimant, Full, Ledger, Priority, Resource, Seat};
 use crate::pool::{Action, Answer, CancelPolicy, DrainMode, Pool, Request};
-use crate::report::Report;
+use crate::report::{Report, StreamEnd};
 use crate::time::{Deadline, Heap, Instant};
 
 /// A cluster within one set: limits and configuration that its pools share.
@@ -24,23 +24,45 @@ struct Cluster<L> {
     pools: u32,
 }
 
-/// A pool with its key; the key and the pool's hot fields lie side by side.
+/// A pool with its key: one line with the key, and the pool's lines after it.
+#[repr(C)]
 struct Entry {
     key: CanonicalKey,
-    hash: u64,
     cluster: u32,
+    /// Whether it is in the set's list of pools with actions.
+    dirty: bool,
     /// The earliest wake-up registered for it; [`NEVER`] for none.
     armed: Instant,
     pool: Pool,
-    /// Whether it is in the set's list of pools with actions.
-    dirty: bool,
+}
+
+/// What only the making and forgetting of a pool touch.
+struct Filed {
+    hash: u64,
     /// Its seat in `max_connection_pools`.
     seat: Seat,
 }
 
+const _: () = assert!(size_of::<Option<Entry>>() == 320, "five lines; think before it grows");
+
 const NEVER: Instant = Instant::from_nanos(u64::MAX);
 
 impl Entry {
+    /// After a turn: what the pool now wants of the set.
+    #[inline]
+    fn follow(&mut self, index: u32, dirty: &mut SmallVec<[u32; 8]>, due: &mut Heap<()>) {
+        match self.pool.deadline() {
+            Deadline::Never => {}
+            Deadline::Now(_) => {
+                if !self.dirty {
+                    self.dirty = true;
+                    dirty.push(index);
+                }
+            }
+            Deadline::At(at, _) => self.arm(at, index, due),
+        }
+    }
+
     /// Registers a wake-up, unless an earlier one is registered.
     #[inline]
     fn arm(&mut self, at: Instant, index: u32, due: &mut Heap<()>) {
@@ -55,11 +77,17 @@ impl Entry {
 ///
 /// Contract as everywhere: one fact or wish, then [`PoolSet::poll_action`] until `None`, then sleep
 /// until [`PoolSet::deadline`].
-pub struct PoolSet<L> {
+///
+/// A set that is dropped gives all its seats back, for the sake of others on the same ledgers.
+pub struct PoolSet<L: Ledger> {
     index: HashTable<u32>,
     hasher: FixedState,
     entries: Vec<Option<Entry>>,
+    /// By the same index.
+    filed: Vec<Option<Filed>>,
     free: Vec<u32>,
+    /// By index: where the names of the next pool there begin.
+    generations: Vec<u32>,
     clusters: Vec<Option<Cluster<L>>>,
     free_clusters: Vec<u32>,
     /// When a pool wants to be called, at the latest; may be early.
@@ -79,7 +107,9 @@ impl<L: Ledger> PoolSet<L> {
             index: HashTable::new(),
             hasher: FixedState::with_seed(seed),
             entries: Vec::new(),
+            filed: Vec::new(),
             free: Vec::new(),
+            generations: Vec::new(),
             clusters: Vec::new(),
             free_clusters: Vec::new(),
             due: Heap::new(),
@@ -147,9 +177,8 @@ impl<L: Ledger> PoolSet<L> {
     /// All input that had arrived with the end of a stream was fed: the pool's queue may be served.
     #[inline]
     pub fn handle_settled(&mut self, now: Instant, pool: PoolId) {
-        if let Some(place) = self.settling.iter().position(|&index| index == pool.0) {
-            self.settling.swap_remove(place);
-        }
+        // Once for each time that its actions were taken meanwhile.
+        self.settling.retain(|index| *index != pool.0);
         self.turn(now, pool, |pool, ledger| pool.handle_settled(now, ledger));
     }
 
@@ -173,7 +202,8 @@ impl<L: Ledger> PoolSet<L> {
         }
     }
 
-    /// Adds a cluster.
+    /// Adds a cluster. It is forgotten with its last pool, or when its first one is refused; the id
+    /// is dead then, and may be given to another cluster.
     pub fn add_cluster(&mut self, config: Arc<PoolConfig>, ledger: L) -> ClusterId {
         let cluster = Some(Cluster { config, ledger, pools: 0 });
         let index = if let Some(index) = self.free_clusters.pop() {
@@ -202,35 +232,54 @@ impl<L: Ledger> PoolSet<L> {
         let index =
             self.free.last().copied().unwrap_or(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
         let who = Claimant { pool: PoolId(index), host: HostId(0), priority };
-        let seat = owner.ledger.try_take(Resource::Pools, who)?;
+        let seat = match owner.ledger.try_take(Resource::Pools, who) {
+            Ok(seat) => seat,
+            Err(full) => {
+                self.forget_unused(cluster.0);
+                return Err(full);
+            }
+        };
         owner.pools += 1;
         let seed = self.seed.wrapping_add(u64::from(index));
-        let pool = Pool::new(owner.config.clone(), who, seed);
-        let entry = Entry {
-            key: CanonicalKey::of(key),
-            hash,
-            cluster: cluster.0,
-            armed: NEVER,
-            pool,
-            dirty: false,
-            seat,
-        };
+        let mut pool = Pool::new(owner.config.clone(), who, seed);
+        pool.begin_names_at(self.generations.get(index as usize).copied().unwrap_or(0));
+        let entry =
+            Entry { key: CanonicalKey::of(key), cluster: cluster.0, armed: NEVER, pool, dirty: false };
+        let filed = Some(Filed { hash, seat });
         if self.free.pop().is_some() {
             self.entries[index as usize] = Some(entry);
+            self.filed[index as usize] = filed;
         } else {
             self.entries.push(Some(entry));
+            self.filed.push(filed);
+            self.generations.push(0);
         }
-        let entries = &self.entries;
+        let filed = &self.filed;
         self.index.insert_unique(hash, index, |&index| {
-            entries[index as usize].as_ref().map_or(0, |entry| entry.hash)
+            filed[index as usize].as_ref().map_or(0, |filed| filed.hash)
         });
         Ok(PoolId(index))
     }
 
-    /// Asks a pool for a connection.
+    /// Asks a pool for a connection. A pool whose first request is refused is forgotten.
     #[inline]
     pub fn request(&mut self, now: Instant, pool: PoolId, request: Request) -> Option<Answer> {
-        self.turn(now, pool, |pool, ledger| pool.request(now, ledger, request))
+        let (entry, ledger) = self.entry_and_ledger(pool)?;
+        // After the direct way there is no new deadline to look at and no action to take.
+        let Some(answer) = entry.pool.bind_directly(ledger) else {
+            return self.turn(now, pool, |pool, ledger| {
+                let answer = pool.request(now, ledger, request);
+                if let Answer::Failed(_) = answer {
+                    pool.report_unused();
+                }
+                answer
+            });
+        };
+        if let Some(freed) = ledger.poll_freed() {
+            let cluster = entry.cluster as usize;
+            self.pass_on_freed(now, cluster, Some(freed));
+        }
+        Some(answer)
     }
 
     /// Puts a request back at the head of the queue after a safe failure.
@@ -247,7 +296,15 @@ impl<L: Ledger> PoolSet<L> {
     /// A stream ended and all input that came with it was fed: [`PoolSet::handle_report`] and
     /// [`PoolSet::handle_settled`] in one step, for drivers that read before they report.
     #[inline]
-    pub fn finish(&mut self, now: Instant, pool: PoolId, conn: ConnId, end: crate::report::StreamEnd) {
+    pub fn finish(&mut self, now: Instant, pool: PoolId, conn: ConnId, end: StreamEnd) {
+        let Some((entry, ledger)) = self.entry_and_ledger(pool) else { return };
+        if entry.pool.settle_directly(now, ledger, conn, end) {
+            if let Some(freed) = ledger.poll_freed() {
+                let cluster = entry.cluster as usize;
+                self.pass_on_freed(now, cluster, Some(freed));
+            }
+            return;
+        }
         self.turn(now, pool, |pool, ledger| {
             pool.handle_stream_ended_and_settled(now, ledger, conn, end);
         });
@@ -273,9 +330,15 @@ impl<L: Ledger> PoolSet<L> {
         self.turn(now, pool, |pool, ledger| pool.abort(now, ledger));
     }
 
-    /// The next action of any pool. [`Action::Idle`] says that the pool was forgotten.
+    /// The next action of any pool. [`Action::Idle`] says that the pool was forgotten: its id is dead
+    /// and may be given to a pool of another key. Names of its connections and requests stay dead.
     #[inline]
     pub fn poll_action(&mut self) -> Option<(PoolId, Action)> {
+        // As after nearly every request and end of a stream.
+        if self.dirty.is_empty() { None } else { self.take_action() }
+    }
+
+    fn take_action(&mut self) -> Option<(PoolId, Action)> {
         while let Some(&index) = self.dirty.last() {
             let Some(Some(entry)) = self.entries.get_mut(index as usize) else {
                 self.dirty.pop();
@@ -306,16 +369,7 @@ impl<L: Ledger> PoolSet<L> {
         let entry = self.entries.get_mut(id.0 as usize)?.as_mut()?;
         let cluster = self.clusters.get_mut(entry.cluster as usize)?.as_mut()?;
         let result = step(&mut entry.pool, &mut cluster.ledger);
-        match entry.pool.deadline() {
-            Deadline::Never => {}
-            Deadline::Now(_) => {
-                if !entry.dirty {
-                    entry.dirty = true;
-                    self.dirty.push(id.0);
-                }
-            }
-            Deadline::At(at, _) => entry.arm(at, id.0, &mut self.due),
-        }
+        entry.follow(id.0, &mut self.dirty, &mut self.due);
         if let Some(freed) = cluster.ledger.poll_freed() {
             let cluster = entry.cluster as usize;
             self.pass_on_freed(now, cluster, Some(freed));
@@ -326,38 +380,66 @@ impl<L: Ledger> PoolSet<L> {
     /// Tells pools of this set about seats that are reserved for them.
     #[cold]
     fn pass_on_freed(&mut self, now: Instant, cluster: usize, first: Option<(PoolId, Resource)>) {
-        let mut freed = first.or_else(|| self.poll_freed(cluster));
+        let Some(Some(Cluster { ledger, .. })) = self.clusters.get_mut(cluster) else { return };
+        let mut freed = first.or_else(|| ledger.poll_freed());
         while let Some((pool, resource)) = freed {
-            self.turn(now, pool, |pool, ledger| pool.handle_slot_freed(now, ledger, resource));
-            freed = self.poll_freed(cluster);
+            // In a loop, not as a turn that passes on what the turn frees: there may be many.
+            if let Some(Some(entry)) = self.entries.get_mut(pool.0 as usize) {
+                entry.pool.handle_slot_freed(now, ledger, resource);
+                entry.follow(pool.0, &mut self.dirty, &mut self.due);
+            }
+            freed = ledger.poll_freed();
         }
-    }
-
-    fn poll_freed(&mut self, cluster: usize) -> Option<(PoolId, Resource)> {
-        self.clusters.get_mut(cluster)?.as_mut()?.ledger.poll_freed()
     }
 
     /// Removes an idle pool, and its cluster with the last one.
     fn forget(&mut self, index: u32) {
         let Some(entry) = self.entries.get_mut(index as usize).and_then(Option::take) else { return };
-        if let Ok(found) = self.index.find_entry(entry.hash, |&other| other == index) {
+        let Some(filed) = self.filed.get_mut(index as usize).and_then(Option::take) else { return };
+        if let Ok(found) = self.index.find_entry(filed.hash, |&other| other == index) {
             found.remove();
         }
         self.free.push(index);
+        self.generations[index as usize] = entry.pool.next_generation();
         self.due.remove(index);
-        let Some(slot) = self.clusters.get_mut(entry.cluster as usize) else { return };
-        if let Some(cluster) = slot {
-            cluster.ledger.give_back(entry.seat);
+        if let Some(Some(cluster)) = self.clusters.get_mut(entry.cluster as usize) {
+            cluster.ledger.give_back(filed.seat);
             cluster.pools -= 1;
-            if cluster.pools == 0 {
-                *slot = None;
-                self.free_clusters.push(entry.cluster);
-            }
         }
+        self.forget_unused(entry.cluster);
+    }
+
+    /// Removes a cluster without pools.
+    fn forget_unused(&mut self, cluster: u32) {
+        let Some(slot) = self.clusters.get_mut(cluster as usize) else { return };
+        if slot.as_ref().is_some_and(|cluster| cluster.pools == 0) {
+            *slot = None;
+            self.free_clusters.push(cluster);
+        }
+    }
+
+    #[inline]
+    fn entry_and_ledger(&mut self, id: PoolId) -> Option<(&mut Entry, &mut L)> {
+        let entry = self.entries.get_mut(id.0 as usize)?.as_mut()?;
+        let cluster = self.clusters.get_mut(entry.cluster as usize)?.as_mut()?;
+        Some((entry, &mut cluster.ledger))
     }
 
     #[inline]
     fn entry(&self, index: u32) -> Option<&Entry> {
         self.entries.get(index as usize)?.as_ref()
+    }
+}
+
+impl<L: Ledger> Drop for PoolSet<L> {
+    fn drop(&mut self) {
+        for (entry, filed) in self.entries.drain(..).zip(self.filed.drain(..)) {
+            let (Some(mut entry), Some(filed)) = (entry, filed) else { continue };
+            let Some(Some(Cluster { ledger, .. })) = self.clusters.get_mut(entry.cluster as usize) else {
+                continue;
+            };
+            entry.pool.give_up_seats(ledger);
+            ledger.give_back(filed.seat);
+        }
     }
 }

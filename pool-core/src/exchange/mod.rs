@@ -248,15 +248,19 @@ impl Exchange {
         evidence: Option<Verdict>,
         body: BodyReplay,
     ) -> Next {
-        let usage = match self.state {
-            State::Bound { usage } => usage,
-            State::Choosing
-            | State::Queued { .. }
-            | State::Streaming
-            | State::Backoff { .. }
-            | State::Done => Usage::Fresh,
+        let (usage, progress) = match self.state {
+            State::Bound { usage } => (usage, progress),
+            State::Streaming => (Usage::Fresh, Progress::ResponseStarted),
+            State::Choosing | State::Queued { .. } | State::Backoff { .. } => (Usage::Fresh, progress),
+            State::Done => return Next::Fail(self.verdict),
         };
-        let verdict = evidence.unwrap_or_else(|| verdict(progress, usage));
+        let verdict = match progress {
+            Progress::NothingSent | Progress::RequestSent => {
+                evidence.unwrap_or_else(|| verdict(progress, usage))
+            }
+            // A peer that has answered has processed it, whatever else it says.
+            Progress::ResponseStarted => Verdict::Unknown,
+        };
         let safe = verdict.is_safe(self.repeatable == Repeatable::Idempotent);
         self.verdict = self.verdict.max(verdict);
         if safe && body == BodyReplay::Possible && self.replays < self.policy.max_replays {

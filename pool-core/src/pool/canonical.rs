@@ -14,7 +14,7 @@ use crate::time::Instant;
 /// that wait are only counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Canonical {
-    pool: [u64; 8],
+    pool: [u64; 9],
     listed: Vec<Option<Conn>>,
     others: Vec<Conn>,
     waiters: Vec<Waiter>,
@@ -32,6 +32,8 @@ struct Conn {
     lost: u8,
     /// Of connecting, idle, age and drain deadlines, those that apply.
     due: [u64; 4],
+    /// The idle timeout that it drew, and the age while it does not count.
+    drawn: [u64; 2],
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,8 +59,8 @@ impl Pool {
             .filter_map(|(index, _)| self.canonical_conn(now, index))
             .collect();
         others.sort_unstable();
-        let waiters = self.queue.iter().map(|index| {
-            let waiter = self.queue.get(index);
+        let waiters = self.cold.queue.iter().map(|index| {
+            let waiter = self.cold.queue.get(index);
             Waiter { early_data: waiter.early_data, due: relative(now, waiter.deadline) }
         });
         let config = &self.cold.config;
@@ -84,7 +86,9 @@ impl Pool {
                 serial,
                 u64::from(self.untaken),
                 u64::from(self.cold.forced != NONE),
-                u64::from(self.queue.len()),
+                u64::from(self.cold.queue.len()),
+                // What a learned limit may still open, while there is an attempt to learn one for.
+                if self.slots.table.connecting.len == 0 { 0 } else { u64::from(self.cold.budget) },
             ],
             listed,
             others,
@@ -103,7 +107,7 @@ impl Pool {
         } else {
             NEVER
         };
-        let due = [if connected { NEVER } else { connect }, idle, cold.age_at, cold.drain_at];
+        let due = [if connected { NEVER } else { connect }, idle, cold.age_at(), cold.drain_at];
         Some(Conn {
             state,
             active: hot.active,
@@ -114,6 +118,7 @@ impl Pool {
             heard: cold.heard as u8,
             lost: u8::from(cold.lost > 0),
             due: due.map(|at| if closed { u64::MAX } else { relative(now, at) }),
+            drawn: if closed { [0; 2] } else { [cold.idle_for, if connected { 0 } else { cold.age_for }] },
         })
     }
 }

@@ -70,7 +70,7 @@ impl Pool {
         let Some(limit) = initial_limit.filter(|limit| *limit > 0) else { return };
         let limit = self.allowed(limit);
         self.change(index, |hot| hot.limit = limit);
-        if !self.queue.is_empty() {
+        if !self.cold.queue.is_empty() {
             // Part of the trigger that opened it: had the limit been known, it would have opened more.
             self.create_within(now, ledger, Attempt::Fresh, self.cold.budget);
         }
@@ -130,7 +130,7 @@ impl Pool {
         self.arm(now, index);
         if self.slots.ready.len > 0 {
             self.serve(now, ledger, BindReason::Connected);
-            if !self.queue.is_empty() {
+            if !self.cold.queue.is_empty() {
                 self.create(now, ledger, Attempt::Fresh);
             }
         }
@@ -153,8 +153,10 @@ impl Pool {
     #[inline]
     pub(super) fn should_create(&self) -> bool {
         match self.health {
-            HostHealth::Healthy if self.ratio == Ratio::ONE => i64::from(self.queue.len()) > self.capacity,
-            HostHealth::Healthy => self.load().wants(self.ratio, 0),
+            HostHealth::Healthy if self.cold.ratio == Ratio::ONE => {
+                i64::from(self.cold.queue.len()) > self.capacity
+            }
+            HostHealth::Healthy => self.load().wants(self.cold.ratio, 0),
             HostHealth::Degraded | HostHealth::Unhealthy => self.load().needs(),
         }
     }
@@ -200,7 +202,7 @@ impl Pool {
             Attempt::Woken | Attempt::Released => true,
         };
         if ask {
-            match ledger.try_take(Resource::Connections, self.who) {
+            match ledger.try_take(Resource::Connections, self.who()) {
                 Ok(seat) => {
                     self.seats.put(seat);
                     self.stop_waiting(ledger);
@@ -211,7 +213,7 @@ impl Pool {
                 Err(_) => self.cold.stats.cx_overflow += 1,
             }
         }
-        if self.queue.is_empty() {
+        if self.cold.queue.is_empty() {
             return Creation::Refused;
         }
         let alone = self.slots.serving() == 0 && self.cold.forced == NONE;
@@ -253,20 +255,33 @@ impl Pool {
             None => u64::MAX,
             Some(idle) => self.jitter(config.idle_jitter(), Draw::Idle, Instant::ZERO.after(idle).as_nanos()),
         };
+        // Drawn now as well: later, the newest connection is another one.
+        let age_for = match config.max_connection_duration() {
+            None => u64::MAX,
+            Some(age) => {
+                let jitter = config.max_connection_duration_jitter();
+                self.jitter(jitter, Draw::Age, Instant::ZERO.after(age).as_nanos())
+            }
+        };
         let index = self.slots.insert(
             limit,
             remaining,
             Cold {
                 opened_at: now,
                 connected_at: NEVER,
-                age_at: NEVER,
                 drain_at: NEVER,
                 idle_for,
+                age_for,
                 lost: 0,
                 heard: Heard::Nothing,
+                prev: NONE,
             },
         );
-        self.change(index, |hot| hot.state = Some(State::Connecting));
+        let generation = self.cold.generation;
+        self.change(index, |hot| {
+            hot.generation = hot.generation.max(generation);
+            hot.state = Some(State::Connecting);
+        });
         self.arm(now, index);
         self.emit_connect(self.slots.id(index), reason);
         index
@@ -274,14 +289,8 @@ impl Pool {
 
     /// The handshake is complete: age starts to count.
     fn start_life(&mut self, now: Instant, index: u32) {
-        let config = &self.cold.config;
-        let age = config.max_connection_duration().map(|age| {
-            let jitter = config.max_connection_duration_jitter();
-            self.jitter(jitter, Draw::Age, Instant::ZERO.after(age).as_nanos())
-        });
         let cold = self.slots.cold_mut(index);
         cold.connected_at = now;
-        cold.age_at = age.map_or(NEVER, |age| now.after(core::time::Duration::from_nanos(age)));
         let took = now.since(cold.opened_at);
         self.cold.stats.cx_connect_ms.record(took);
     }
@@ -333,9 +342,16 @@ impl Pool {
     fn fail_queue(&mut self, ledger: &mut impl Ledger, reason: FailReason) {
         let keep = match self.cold.config.on_connect_failure() {
             FailQueue::All => 0,
-            FailQueue::Unservable => u32::try_from(self.capacity.max(0)).unwrap_or(u32::MAX),
+            FailQueue::Unservable => self.places(),
         };
         self.cold.stats.rq_pending_failure_eject += self.purge(ledger, reason, keep);
+    }
+
+    /// How many queued requests the connections that are there can take. Not the sum of capacities:
+    /// streams beyond one connection's lowered limit take no place away on another.
+    fn places(&self) -> u32 {
+        let shares = self.slots.live_slots().map(|(index, _)| self.slots[index].share().capacity.max(0));
+        u32::try_from(shares.sum::<i64>()).unwrap_or(u32::MAX)
     }
 
     pub(super) fn is_multiplexed(&self) -> bool {

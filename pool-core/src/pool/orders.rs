@@ -31,6 +31,10 @@ impl<T> Default for Line<T> {
 
 impl<T: Copy> Line<T> {
     fn push(&mut self, item: T) {
+        // From one upwards by doubling: there are many pools, and most order one thing at a time.
+        if self.items.len() == self.items.capacity() {
+            self.items.reserve_exact(self.items.len().max(1));
+        }
         self.items.push(item);
     }
 
@@ -102,6 +106,15 @@ impl Pool {
 
     pub(super) fn emit_close(&mut self, conn: ConnId, reason: CloseReason) {
         self.emit(Action::Close { conn, reason });
+    }
+
+    /// For an owner that made the pool for a request which was refused: nothing else may ever come.
+    #[cold]
+    pub(crate) fn report_unused(&mut self) {
+        if self.cold.idle == IdleReport::Fresh {
+            self.cold.idle = IdleReport::Due;
+            self.report_idle();
+        }
     }
 
     /// Tells the owner, once, that nothing is left.

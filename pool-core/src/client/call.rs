@@ -70,7 +70,8 @@ where
         let seed = options.seed ^ shared.next_serial();
         let exchange = Exchange::new(Repeatable::from(&head.method), options.retry, seed);
         let span = tracing::debug_span!("request", method = %head.method, uri = %head.uri);
-        let body = RequestBody::new(body, remake, options.replay_limit);
+        let keep = if exchange.may_replay() { options.replay_limit } else { 0 };
+        let body = RequestBody::new(body, remake, keep);
         Self { shared, nursery, head, body, exchange, stage: Stage::Choosing(Entry::New), span }
     }
 

@@ -182,12 +182,13 @@ impl Exchange {
         self.verdict
     }
 
-    /// Whether a body that is read from now on must be kept for a replay.
+    /// Whether it may still be sent again after it was bound: a body that is read from now on has to
+    /// be kept.
     #[must_use]
     pub fn may_replay(&self) -> bool {
         match self.state {
             State::Choosing | State::Queued { .. } | State::Bound { .. } | State::Backoff { .. } => {
-                self.replays < self.policy.max_replays || self.retries < self.policy.max_connect_retries
+                self.replays < self.policy.max_replays
             }
             State::Streaming | State::Done => false,
         }

@@ -14,7 +14,7 @@ use super::error::{BodyError, ErrorKind};
 use super::held::{Held, Touched};
 use super::request_body::{Piece, RequestBody};
 use super::shared::Shared;
-use super::worker::{keep_outbox, take_outbox, with_scratch};
+use crate::runtime::worker::{keep_outbox, take_outbox, with_scratch};
 use crate::exchange::{Progress, Usage};
 use crate::report::{ClosedBy, Report, StreamEnd};
 use crate::runtime::{Connect, Io, Runtime};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::leash::{Leash, Place};
-use super::worker::with_scratch;
+use crate::runtime::worker::with_scratch;
 use crate::exchange::Usage;
 use crate::report::{ClosedBy, Report};
 use crate::runtime::Io;

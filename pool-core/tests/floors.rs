@@ -21,7 +21,7 @@ const FLOORS: [&[&str]; 10] = [
     &["client", "server"],
     // The suite that a third party runs on its own runtime: a user of all of the above. An exported
     // macro stands at the root of the crate, whatever room it was written in.
-    &["conformance", "conformance_suite"],
+    &["conformance", "conformance_suite", "server_conformance_suite"],
 ];
 
 /// Doors inside `wire` that must not open into each other; `wire` itself may know them all.

@@ -74,7 +74,8 @@ impl Accept for Listener {
         loop {
             match self.0.get_ref().accept() {
                 Ok((stream, peer)) => {
-                    stream.set_nodelay(true)?;
+                    // Fails only for a connection that is gone, which its first read tells.
+                    let _ = stream.set_nodelay(true);
                     return Poll::Ready(Ok((Stream(Async::new(stream)?), peer)));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

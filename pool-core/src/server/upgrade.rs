@@ -35,7 +35,8 @@ impl std::error::Error for NotUpgraded {}
 impl<I> Upgrade<I> {
     /// Claims the connection; `None` if somebody has before.
     pub(crate) fn new(link: Arc<Link<I>>, serial: u64) -> Option<Self> {
-        link.claim(serial).then_some(Self { link, serial })
+        let is_first = link.claim(serial);
+        is_first.then(|| Self { link, serial })
     }
 }
 

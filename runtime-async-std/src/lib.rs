@@ -31,7 +31,7 @@
 mod net;
 mod time;
 
-pub use net::{Listener, Names, Stream, Tcp, TcpConnect};
+pub use net::{Listener, Names, Socket, Stream, Tcp, TcpConnect};
 pub use time::{AsyncIo, AsyncStd, Task};
 
 use bytes::Bytes;
@@ -62,7 +62,7 @@ pub fn client_on<S: Clone + 'static>(spawner: S) -> Builder<AsyncIo<S>, Connecto
 }
 
 /// The body of a request to a server on async-std and smol.
-pub type Incoming = pool_core::server::Incoming<Stream<async_io::Async<std::net::TcpStream>>>;
+pub type Incoming = pool_core::server::Incoming<Socket>;
 
 /// Begins a server on async-std's executor; give it a [`Listener`] and a service.
 #[must_use]

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io::{self, IoSlice};
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -19,7 +19,7 @@ pub struct Tcp;
 pub struct TcpConnect(Pin<Box<dyn Future<Output = io::Result<Async<TcpStream>>> + Send>>);
 
 impl Connect for Tcp {
-    type Io = Stream<Async<TcpStream>>;
+    type Io = Socket;
     type Future = TcpConnect;
 
     fn connect(&self, to: &Target) -> TcpConnect {
@@ -33,10 +33,10 @@ impl Connect for Tcp {
 }
 
 impl Future for TcpConnect {
-    type Output = io::Result<Stream<Async<TcpStream>>>;
+    type Output = io::Result<Socket>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx).map_ok(Stream)
+        self.0.as_mut().poll(cx).map_ok(Socket)
     }
 }
 
@@ -65,18 +65,15 @@ impl Listener {
 }
 
 impl Accept for Listener {
-    type Io = Stream<Async<TcpStream>>;
+    type Io = Socket;
 
-    fn poll_accept(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<(Stream<Async<TcpStream>>, SocketAddr)>> {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, SocketAddr)>> {
         loop {
             match self.0.get_ref().accept() {
                 Ok((stream, peer)) => {
                     // Fails only for a connection that is gone, which its first read tells.
                     let _ = stream.set_nodelay(true);
-                    return Poll::Ready(Ok((Stream(Async::new(stream)?), peer)));
+                    return Poll::Ready(Ok((Socket(Async::new(stream)?), peer)));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     ready!(self.0.poll_readable(cx))?;
@@ -87,7 +84,33 @@ impl Accept for Listener {
     }
 }
 
-/// Any `futures-io` byte stream as the core's.
+/// A TCP connection as the core's byte stream. Not a [`Stream`], because closing an [`Async`] only
+/// flushes: the other side would learn of the end of our direction when the socket is dropped.
+#[derive(Debug)]
+pub struct Socket(pub Async<TcpStream>);
+
+impl Io for Socket {
+    fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_read(cx, into)
+    }
+
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match bufs {
+            [one] => Pin::new(&mut self.0).poll_write(cx, one),
+            several => Pin::new(&mut self.0).poll_write_vectored(cx, several),
+        }
+    }
+
+    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.get_ref().shutdown(Shutdown::Write))
+    }
+}
+
+/// Any `futures-io` byte stream as the core's. What ends its write direction is its `poll_close`.
 #[derive(Debug)]
 pub struct Stream<T>(pub T);
 

@@ -21,9 +21,7 @@ impl ServerHarness for OnAsyncStd {
     type Connector = Connector;
     type Runtime = AsyncIo<AsyncStd>;
 
-    fn run<F: Future<Output = ()>>(
-        case: impl FnOnce(Self::Runtime, Connector, Listener, SocketAddr) -> F,
-    ) {
+    fn run<F: Future<Output = ()>>(case: impl FnOnce(Self::Runtime, Connector, Listener, SocketAddr) -> F) {
         async_std::task::block_on(async {
             let runtime = AsyncIo::new(AsyncStd);
             let (listener, address) = listen();

@@ -33,7 +33,6 @@ mod snapshot;
 mod state;
 mod upgrade;
 
-
 pub use body::Body;
 pub use breakers::Breakers;
 pub use builder::Builder;

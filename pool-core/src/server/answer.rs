@@ -89,11 +89,7 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
         if self.socket.wire.expects_continue() {
             let none = HeaderMap::new();
             // Not refused: the response has not begun, or nothing would be expected any more.
-            let _ = self.socket.wire.send_informational(
-                StatusCode::CONTINUE,
-                &none,
-                &mut self.socket.outbox,
-            );
+            let _ = self.socket.wire.send_informational(StatusCode::CONTINUE, &none, &mut self.socket.outbox);
         }
         match self.socket.poll_event(cx) {
             Poll::Ready(Ok(ServerEvent::Data(data))) => {
@@ -264,9 +260,7 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
         self.abandon();
         self.socket.wire.close_after();
         let head = ResponseHead { status: StatusCode::INTERNAL_SERVER_ERROR, headers: &HeaderMap::new() };
-        if let Err(error) =
-            self.socket.wire.send_response(head, BodyLength::None, &mut self.socket.outbox)
-        {
+        if let Err(error) = self.socket.wire.send_response(head, BodyLength::None, &mut self.socket.outbox) {
             tracing::debug!(%error, "no answer either");
         }
         self.close()

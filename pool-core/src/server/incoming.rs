@@ -76,13 +76,7 @@ impl fmt::Display for IncomingError {
 impl std::error::Error for IncomingError {}
 
 impl<I> Incoming<I> {
-    pub(crate) fn new(
-        link: Arc<Link<I>>,
-        serial: u64,
-        peer: SocketAddr,
-        left: Left,
-        offer: Offer,
-    ) -> Self {
+    pub(crate) fn new(link: Arc<Link<I>>, serial: u64, peer: SocketAddr, left: Left, offer: Offer) -> Self {
         Self { link, serial, peer, left, offer }
     }
 

@@ -18,12 +18,7 @@ impl<R: Runtime> Timer<R> {
     }
 
     /// Completes when `at` has come; never without one.
-    pub(crate) fn poll_until(
-        &mut self,
-        cx: &mut Context<'_>,
-        runtime: &R,
-        at: Option<Instant>,
-    ) -> Poll<()> {
+    pub(crate) fn poll_until(&mut self, cx: &mut Context<'_>, runtime: &R, at: Option<Instant>) -> Poll<()> {
         let Some(at) = at else { return Poll::Pending };
         loop {
             match &mut self.sleep {

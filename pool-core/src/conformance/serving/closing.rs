@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use super::super::PATIENCE;
 use super::super::content::Content;
 use super::super::lab::millis;
 use super::super::turns::Gate;
@@ -28,9 +29,11 @@ pub fn unread_content_at_hand_leaves_the_connection<H: ServerHarness>() {
     });
 }
 
-/// A response that does not wait for the content says that it is the last.
+/// A response that does not wait for the content says that it is the last; FIN follows at once, not
+/// when the patience with the client's rest is over.
 pub fn early_response_ends_the_connection<H: ServerHarness>() {
-    serve::<H, _>(Setup::defaults(), too_large::<H>, async |site| {
+    let setup = Setup::with(|server| server.delayed_close_timeout(PATIENCE * 10));
+    serve::<H, _>(setup, too_large::<H>, async |site| {
         site.visit(|visitor| {
             visitor.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
             visitor.expect_last("413");

@@ -124,7 +124,8 @@ pub fn client_that_does_not_read_stops_the_service<H: ServerHarness>() {
                 }
             })
             .await;
-            let so_far = taken.lock().expect("no panic under it").as_ref().map(|taken| taken.load(Ordering::SeqCst));
+            let so_far =
+                taken.lock().expect("no panic under it").as_ref().map(|taken| taken.load(Ordering::SeqCst));
             if so_far.is_some_and(|bytes| bytes > 0) && so_far == last {
                 break;
             }

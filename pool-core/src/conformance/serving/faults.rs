@@ -18,7 +18,11 @@ pub fn malformed_requests_are_refused<H: ServerHarness>() {
         let bad: [(String, &str); 6] = [
             ("GET / HTTP/1.1\r\n\r\n".into(), "400"),
             ("GET / HTTP/1.1\nHost: a\n\n".into(), "400"),
-            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n".into(), "400"),
+            (
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    .into(),
+                "400",
+            ),
             (long, "431"),
             ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n".into(), "501"),
             ("GET / HTTP/2.0\r\nHost: a\r\n\r\n".into(), "505"),

@@ -62,8 +62,7 @@ async fn echo<I: crate::runtime::Io>(stream: &mut Upgraded<I>) {
         let mut sent = 0;
         while sent < n {
             let slice = buffer.get(sent..n).unwrap_or_default();
-            sent +=
-                poll_fn(|cx| stream.poll_write_vectored(cx, &[IoSlice::new(slice)])).await.expect("room");
+            sent += poll_fn(|cx| stream.poll_write_vectored(cx, &[IoSlice::new(slice)])).await.expect("room");
         }
     }
 }

@@ -87,3 +87,10 @@ pub fn empty() -> Either<Full<Bytes>, Empty<Bytes>> {
 pub fn full(bytes: impl Into<Bytes>) -> Either<Full<Bytes>, Empty<Bytes>> {
     Either::Left(Full::new(bytes.into()))
 }
+
+/// The README's examples are compiled by the tests.
+#[cfg(doctest)]
+mod readmes {
+    #[doc = include_str!("../README.md")]
+    struct Adapter;
+}

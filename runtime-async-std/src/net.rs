@@ -40,6 +40,28 @@ impl Future for TcpConnect {
     }
 }
 
+/// A TCP connection. `Async<TcpStream>` on its own would not half-close: its `poll_close` only flushes.
+#[derive(Debug)]
+pub struct Socket(Async<TcpStream>);
+
+impl Io for Socket {
+    fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_read(cx, into)
+    }
+
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.get_ref().shutdown(Shutdown::Write))
+    }
+}
+
 /// Accepts TCP connections, with `TCP_NODELAY`. Made with [`Listener::bind`], or from a listener that
 /// was set up elsewhere.
 #[derive(Debug)]
@@ -81,32 +103,6 @@ impl Accept for Listener {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
-    }
-}
-
-/// A TCP connection as the core's byte stream. Not a [`Stream`], because closing an [`Async`] only
-/// flushes: the other side would learn of the end of our direction when the socket is dropped.
-#[derive(Debug)]
-pub struct Socket(pub Async<TcpStream>);
-
-impl Io for Socket {
-    fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_read(cx, into)
-    }
-
-    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        match bufs {
-            [one] => Pin::new(&mut self.0).poll_write(cx, one),
-            several => Pin::new(&mut self.0).poll_write_vectored(cx, several),
-        }
-    }
-
-    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.0.get_ref().shutdown(Shutdown::Write))
     }
 }
 

@@ -51,7 +51,7 @@ pub type Body<B = Either<Full<Bytes>, Empty<Bytes>>> = pool_core::client::Body<T
 #[must_use]
 pub fn client() -> Builder<Tokio, Connector> {
     let runtime = Tokio::new();
-    Builder::new(runtime, Resolved::new(runtime, Names, Tcp))
+    Builder::new(runtime.clone(), Resolved::new(runtime, Names, Tcp))
 }
 
 /// The body of a request to a server on tokio.
@@ -73,4 +73,13 @@ pub fn empty() -> Either<Full<Bytes>, Empty<Bytes>> {
 #[must_use]
 pub fn full(bytes: impl Into<Bytes>) -> Either<Full<Bytes>, Empty<Bytes>> {
     Either::Left(Full::new(bytes.into()))
+}
+
+/// The examples of the READMEs are compiled by the tests, and run where they need no server.
+#[cfg(doctest)]
+mod readmes {
+    #[doc = include_str!("../../README.md")]
+    struct Workspace;
+    #[doc = include_str!("../README.md")]
+    struct Adapter;
 }

@@ -5,20 +5,24 @@ use std::time::Duration;
 
 use pool_core::runtime::{Runtime, Spawn};
 use pool_core::time::Instant;
+use tokio::runtime::Handle;
 use tokio::time::{Instant as TokioInstant, Sleep};
 
-/// tokio's clock and task spawner. Copies share an epoch. The clock is tokio's own, so that
+/// tokio's clock and task spawner. Clones share an epoch. The clock is tokio's own, so that
 /// `tokio::time::pause` works in tests.
-#[derive(Clone, Copy, Debug)]
+///
+/// Made within a tokio runtime it remembers it: a client may then be built and called from any thread.
+#[derive(Clone, Debug)]
 pub struct Tokio {
     epoch: TokioInstant,
+    handle: Option<Handle>,
 }
 
 impl Tokio {
     /// A clock that starts now.
     #[must_use]
     pub fn new() -> Self {
-        Self { epoch: TokioInstant::now() }
+        Self { epoch: TokioInstant::now(), handle: Handle::try_current().ok() }
     }
 }
 
@@ -36,6 +40,8 @@ impl Runtime for Tokio {
     }
 
     fn sleep(&self, at: Instant) -> Sleep {
+        // A timer belongs to a runtime; the calling thread need not be one of its own.
+        let _within = self.handle.as_ref().map(Handle::enter);
         tokio::time::sleep_until(self.epoch + Duration::from_nanos(at.as_nanos()))
     }
 }
@@ -45,6 +51,9 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn spawn(&self, future: F) {
-        drop(tokio::spawn(future));
+        match &self.handle {
+            Some(handle) => drop(handle.spawn(future)),
+            None => drop(tokio::spawn(future)),
+        }
     }
 }

@@ -37,7 +37,7 @@ fn run_on<F: Future<Output = ()>>(
     let executor = builder.enable_all().build().expect("a tokio runtime");
     executor.block_on(async {
         let runtime = Tokio::new();
-        case(runtime, Connector::new(runtime, Names, Tcp)).await;
+        case(runtime.clone(), Connector::new(runtime, Names, Tcp)).await;
     });
 }
 

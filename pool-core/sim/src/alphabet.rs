@@ -137,6 +137,9 @@ pub enum ConnectionFact {
     StreamEnded {
         end: StreamEnd,
     },
+    StreamEndedAndSettled {
+        end: StreamEnd,
+    },
     BindRefused {
         limit: u8,
     },
@@ -208,7 +211,7 @@ impl Step {
 
 impl ConnectionFact {
     fn read(choices: &mut Choices<'_>) -> Self {
-        match choices.below(33) {
+        match choices.below(36) {
             0..=7 => Self::Connected { limit: optional(choices, |choices| choices.below(5)) },
             8 => Self::EarlyDataReady,
             9..=18 => Self::StreamEnded { end: stream_end(choices) },
@@ -219,6 +222,7 @@ impl ConnectionFact {
             24 => Self::Suspect,
             25 => Self::Retire,
             26..=27 => Self::Closed { by: choices.pick(&BY) },
+            28..=30 => Self::StreamEndedAndSettled { end: stream_end(choices) },
             _ => Self::Gone { by: choices.pick(&BY) },
         }
     }

@@ -10,8 +10,8 @@ use pool_core::config::{PoolConfig, Ratio};
 use pool_core::id::{ConnId, HostId, PoolId, Token, WaiterId};
 use pool_core::limits::{Claimant, Ledger, Limits, Local, Priority, Resource, Seat};
 use pool_core::pool::{
-    Action, Answer, CancelPolicy, ConnectReason, DrainMode, EarlyData, FailReason, Pool, Request, State,
-    Triple,
+    Action, Answer, CancelPolicy, CloseReason, ConnectReason, DrainMode, EarlyData, FailReason, Pool,
+    Request, State, Triple,
 };
 use pool_core::time::Instant;
 
@@ -278,6 +278,9 @@ impl Bench {
             }
             Action::Close { conn, reason } => {
                 invariants::inv_26_streams_are_not_failed_by_policy(book, conn, reason);
+                if alone && reason == CloseReason::Excess {
+                    invariants::inv_19_the_newest_attempt_goes(book, conn);
+                }
                 book.ordered_to_close(conn, reason);
             }
             Action::Bind { waiter, token, conn, .. } => {

@@ -273,6 +273,13 @@ pub fn inv_19_one_excess_attempt_at_most(pool: &Pool, book: &Book, before: usize
     }
 }
 
+/// 19: of several attempts that could go, the newest goes.
+pub fn inv_19_the_newest_attempt_goes(book: &Book, conn: ConnId) {
+    let younger = book.sockets.iter().skip_while(|socket| socket.id != conn).skip(1);
+    let attempt = younger.clone().find(|socket| socket.is_open() && socket.up == Up::No);
+    assert!(attempt.is_none(), "19: {conn:?} was closed before {attempt:?}");
+}
+
 /// 21: among requests of equal eligibility, the oldest is bound first.
 pub fn inv_21_first_come_first_served(book: &Book, waiter: WaiterId) {
     let mine = book.queue.iter().find(|waiting| waiting.waiter == waiter);
@@ -354,16 +361,28 @@ pub fn inv_26_streams_are_not_failed_by_policy(book: &Book, conn: ConnId, reason
     assert!(streams == 0 || Bench::may_end_streams(reason), "26: {reason:?} ends {streams} streams");
 }
 
+/// Whether a connection may serve again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reuse {
+    /// It may.
+    Allowed,
+    /// It has to go.
+    Forbidden,
+}
+
 /// 27: whether a connection may serve again after a stream ended like this.
 #[must_use]
-pub fn inv_27_is_reusable_after(book: &Book, end: StreamEnd) -> bool {
+pub fn inv_27_reuse_after(book: &Book, end: StreamEnd) -> Reuse {
     match end {
-        StreamEnd::Complete => true,
-        StreamEnd::CloseNotified | StreamEnd::Final => false,
+        StreamEnd::Complete => Reuse::Allowed,
+        StreamEnd::CloseNotified | StreamEnd::Final => Reuse::Forbidden,
         StreamEnd::RequestUnfinished
         | StreamEnd::LocalReset
         | StreamEnd::RemoteReset
-        | StreamEnd::RemoteRefused => book.multiplexing != Multiplexing::Exclusive,
+        | StreamEnd::RemoteRefused => match book.multiplexing {
+            Multiplexing::Exclusive => Reuse::Forbidden,
+            Multiplexing::Streams { .. } => Reuse::Allowed,
+        },
     }
 }
 

@@ -6,7 +6,7 @@
 //! 1. [`alphabet`]: everything that can happen to a pool, as one enum, readable from any bytes.
 //! 2. [`book`]: a second, naive account of a pool, kept from facts and orders alone.
 //! 3. [`invariants`]: what must hold; each function carries its number in the specification.
-//! 4. [`bench`]: pools on one ledger, driven as a faithful driver does.
+//! 4. [`mod@bench`]: pools on one ledger, driven as a faithful driver does.
 //! 5. [`pool_facts`]: the walk itself.
 //! 6. [`fuzz_h1`]: bytes of HTTP/1, cut anywhere.
 #![forbid(unsafe_code)]

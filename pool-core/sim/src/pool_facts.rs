@@ -205,9 +205,9 @@ impl Walk {
         let conn = self.socket(target, |socket| match fact {
             ConnectionFact::Connected { .. } => socket.is_open() && socket.up != Up::Yes,
             ConnectionFact::EarlyDataReady => socket.is_open() && socket.up == Up::No,
-            ConnectionFact::StreamEnded { .. } | ConnectionFact::BindRefused { .. } => {
-                !socket.requests.is_empty()
-            }
+            ConnectionFact::StreamEnded { .. }
+            | ConnectionFact::StreamEndedAndSettled { .. }
+            | ConnectionFact::BindRefused { .. } => !socket.requests.is_empty(),
             ConnectionFact::GoAway | ConnectionFact::ProtocolError | ConnectionFact::Suspect => {
                 socket.is_open() && socket.up == Up::Yes
             }
@@ -222,6 +222,9 @@ impl Walk {
             ConnectionFact::Connected { limit } => bench.connected_fact(side, conn, limit.map(u32::from)),
             ConnectionFact::EarlyDataReady => bench.early_data_ready(side, conn),
             ConnectionFact::StreamEnded { end } => bench.stream_ended(side, conn, end),
+            ConnectionFact::StreamEndedAndSettled { end } => {
+                bench.stream_ended_and_settled(side, conn, end);
+            }
             ConnectionFact::BindRefused { limit } => bench.bind_refused(side, conn, u32::from(limit)),
             ConnectionFact::CapacityChanged { limit } => bench.capacity_changed(side, conn, u32::from(limit)),
             ConnectionFact::GoAway => bench.go_away(side, conn),

@@ -110,6 +110,33 @@ fn a_fork_goes_the_same_way() {
 }
 
 #[test]
+fn an_end_that_is_settled_at_once_is_both_facts_in_one() {
+    let mut compared = 0;
+    for seed in 0..3_000 {
+        let input = bytes(seed ^ 0xe4d, 300);
+        let mut choices = Choices::new(&input);
+        let mut walk = Walk::new(&settings(&mut choices), Instant::ZERO);
+        for _ in 0..5 + seed % 30 {
+            walk.take(Step::read(&mut choices));
+        }
+        walk.bench.take_all_orders();
+        let book = &walk.bench.sides()[0].book;
+        let busy = book.sockets.iter().find(|socket| !socket.requests.is_empty()).map(|socket| socket.id);
+        let (Some(conn), Some(mut apart)) = (busy, walk.fork()) else { continue };
+        let end = choices.pick(&[StreamEnd::Complete, StreamEnd::Complete, StreamEnd::LocalReset]);
+        walk.bench.stream_ended_and_settled(0, conn, end);
+        apart.bench.hold_orders_back();
+        apart.bench.stream_ended(0, conn, end);
+        apart.bench.settled(0);
+        assert_eq!(canonical(&walk), canonical(&apart), "seed {seed}");
+        assert_eq!(walk.bench.events, apart.bench.events, "seed {seed}");
+        assert_eq!(walk.bench.ledger(), apart.bench.ledger(), "seed {seed}");
+        compared += 1;
+    }
+    assert!(compared > 300, "{compared} compared");
+}
+
+#[test]
 fn what_decides_the_future_shows() {
     let base = || {
         let input = bytes(1, 40);

@@ -154,7 +154,14 @@ where
                 Room::Full => {
                     // The reader is slow: the response waits, the request does not.
                     let Err(error) = exchange.drive_request(cx) else { return true };
-                    lock(&self.pipe).broken = Some(error);
+                    let mut pipe = lock(&self.pipe);
+                    pipe.broken = Some(error);
+                    // The frame may have been taken since, and its reader be waiting again.
+                    let reader = pipe.reader.take();
+                    drop(pipe);
+                    if let Some(reader) = reader {
+                        reader.wake();
+                    }
                     return false;
                 }
                 Room::Free => {}

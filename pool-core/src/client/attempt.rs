@@ -169,6 +169,11 @@ where
 
     /// Sends what can be sent of the request, without reading.
     pub(crate) fn drive_request(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
+        let Some(conn) = self.held.conn() else { return Ok(()) };
+        conn.leash.register(cx.waker());
+        if conn.leash.is_ordered_to_close() {
+            return Err(self.broke(ErrorKind::ClosedByPool, Broken::Local));
+        }
         if self.request_is_sent() {
             return Ok(());
         }
@@ -260,7 +265,8 @@ where
             self.sending = if conn.wire.request_ended() { Sending::Done } else { Sending::Body };
         }
         loop {
-            let more = if self.sending == Sending::Body && outbox.len() < Outbox::HIGH_WATERMARK {
+            let has_room = outbox.len() < Outbox::HIGH_WATERMARK;
+            let more = if self.sending == Sending::Body && has_room {
                 self.fill(cx, outbox)?
             } else {
                 Poll::Pending
@@ -274,7 +280,9 @@ where
                     Poll::Pending => return Ok(()),
                 }
             }
-            if more.is_pending() {
+            // All is written. A body that was not asked for lack of room is asked now: nothing else
+            // would wake this task.
+            if more.is_pending() && (has_room || self.sending != Sending::Body) {
                 return Ok(());
             }
         }
@@ -335,9 +343,8 @@ where
         match broken {
             Broken::Nothing => self.held.finish(StreamEnd::Complete),
             Broken::Local => self.held.fail(Some(StreamEnd::LocalReset), None, ClosedBy::Local),
-            Broken::Protocol => {
-                self.held.fail(Some(StreamEnd::LocalReset), Some(Report::ProtocolError), ClosedBy::Local);
-            }
+            // The streams of a connection that broke the protocol end with it.
+            Broken::Protocol => self.held.fail(None, Some(Report::ProtocolError), ClosedBy::Local),
             Broken::Remote => self.held.fail(Some(StreamEnd::RemoteReset), None, ClosedBy::Remote),
         }
         Fault { kind, progress }

@@ -20,7 +20,7 @@ use super::request_body::{RemakeBody, RequestBody};
 use super::shared::{Entry, Shared};
 use super::state::{Outcome, Ticket};
 use crate::error::{PoolFailure, Verdict};
-use crate::exchange::{Exchange, Next, Repeatable, Usage};
+use crate::exchange::{Exchange, Next, Progress, Repeatable, Usage};
 use crate::runtime::{Connect, Runtime};
 use crate::time::Instant;
 use crate::wire::h1::{BodyKind, Event, RequestHead, TargetForm};
@@ -153,6 +153,14 @@ where
             Next::Requeue { deadline } => {
                 tracing::debug!(%kind, "replay");
                 body.rewind();
+                // Connections that are kept alive die together: when their server goes. The last
+                // replay is not left to one of which that is only not known yet.
+                let is_last = self.exchange.replays() == self.shared.options.retry.max_replays;
+                if let (true, Progress::RequestSent, Ok(origin)) =
+                    (is_last, progress, Origin::of(&self.head.uri))
+                {
+                    self.shared.retire_idle(self.shared.runtime.now(), &origin);
+                }
                 Ok(Stage::Choosing { body, entry: Entry::Again { deadline } })
             }
             Next::RetryAt(at) => {

@@ -121,7 +121,7 @@ where
 fn start<R: Runtime, C: Connect>(shared: &Shared<R, C>, leash: &Arc<Leash>) {
     let place = leash.place();
     let target = shared.look(|state| {
-        if state.is_connecting(place) { state.pool_io(place.pool).map(|io| io.target.clone()) } else { None }
+        if state.is_connecting(leash) { state.pool_io(place.pool).map(|io| io.target.clone()) } else { None }
     });
     if let Some(target) = target {
         poll_attempt(shared, leash, Box::pin(shared.connector.connect(&target)));

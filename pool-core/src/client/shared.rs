@@ -17,7 +17,7 @@ use super::options::Options;
 use super::origin::Origin;
 use super::state::{After, Content, Life, Outcome, Seats, Slot, State, Ticket};
 use crate::error::PoolFailure;
-use crate::pool::CancelPolicy;
+use crate::pool::{CancelPolicy, ConnView};
 use crate::report::{ClosedBy, Report, StreamEnd};
 use crate::runtime::{Connect, Runtime};
 use crate::time::Instant;
@@ -98,6 +98,10 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
             for waker in after.wake.drain(..) {
                 waker.wake();
             }
+            for conn in after.unclaimed.drain(..) {
+                // Nothing was written on it: it is as good as before.
+                self.release(now, conn, StreamEnd::Complete);
+            }
             let gone: SmallVec<[Place; 2]> = after.closed.iter().map(|(place, _)| *place).collect();
             after.closed.clear();
             if gone.is_empty() && !after.more {
@@ -136,6 +140,20 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
             };
             state.ask(now, pool, deadline)
         })
+    }
+
+    /// Takes the idle connections of an origin out of service.
+    #[cold]
+    pub(crate) fn retire_idle(&self, now: Instant, origin: &Origin<'_>) {
+        self.turn(now, |state| {
+            let Some(id) = state.set.find(&origin.key()) else { return };
+            let Some(pool) = state.set.pool(id) else { return };
+            let is_idle = |conn: &ConnView| conn.active == 0 && conn.connected_at.is_some();
+            let idle: SmallVec<[_; 16]> = pool.connections().filter(is_idle).map(|conn| conn.id).collect();
+            for conn in idle {
+                state.set.retire(now, id, conn);
+            }
+        });
     }
 
     /// The outcome of a queued request, if there is one yet; otherwise `waker` is woken by it.
@@ -212,7 +230,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
                 let conn = Conn::new(io, self.options.h1.clone(), leash.clone(), self.next_serial());
                 let conn = Box::new(conn);
                 let given_up = self.turn(now, |state| {
-                    if !state.is_connecting(place) {
+                    if !state.is_connecting(leash) {
                         // The pool gave it up while it was being polled.
                         return Some(conn);
                     }
@@ -234,7 +252,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
             Err(error) => {
                 let by = origin_of(&error);
                 self.turn(now, |state| {
-                    if !state.is_connecting(place) {
+                    if !state.is_connecting(leash) {
                         return;
                     }
                     if let Some(io) = state.pool_io(place.pool) {

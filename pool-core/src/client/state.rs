@@ -103,6 +103,8 @@ pub(crate) struct After<C: Connect> {
     pub(crate) wake: SmallVec<[Waker; 4]>,
     pub(crate) closed: SmallVec<[(Place, Trash<C>); 2]>,
     pub(crate) connect: SmallVec<[Arc<Leash>; 2]>,
+    /// Bound to a caller that went away before the action was carried out.
+    pub(crate) unclaimed: SmallVec<[Box<Conn<C::Io>>; 1]>,
     pub(crate) more: bool,
 }
 
@@ -114,12 +116,22 @@ pub(crate) enum Trash<C: Connect> {
 
 impl<C: Connect> After<C> {
     pub(crate) fn new() -> Self {
-        Self { wake: SmallVec::new(), closed: SmallVec::new(), connect: SmallVec::new(), more: false }
+        Self {
+            wake: SmallVec::new(),
+            closed: SmallVec::new(),
+            connect: SmallVec::new(),
+            unclaimed: SmallVec::new(),
+            more: false,
+        }
     }
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.wake.is_empty() && self.closed.is_empty() && self.connect.is_empty() && !self.more
+        self.wake.is_empty()
+            && self.closed.is_empty()
+            && self.connect.is_empty()
+            && self.unclaimed.is_empty()
+            && !self.more
     }
 }
 
@@ -240,8 +252,10 @@ impl<C: Connect> State<C> {
     }
 
     /// Whether the place is still an attempt that the pool waits for.
-    pub(crate) fn is_connecting(&mut self, place: Place) -> bool {
-        matches!(self.slot(place), Some(Slot::Connecting(leash, _)) if leash.place() == place)
+    ///
+    /// By identity, not by place: a pool that is gone may have given its id to another origin's.
+    pub(crate) fn is_connecting(&mut self, leash: &Arc<Leash>) -> bool {
+        matches!(self.slot(leash.place()), Some(Slot::Connecting(holder, _)) if Arc::ptr_eq(holder, leash))
     }
 
     fn reserve_mailbox(&mut self) -> Token {
@@ -289,12 +303,18 @@ impl<C: Connect> State<C> {
 
     fn deliver(&mut self, token: Token, outcome: Content<C::Io>, after: &mut After<C>) {
         let (index, generation) = split(token);
-        let Some(mailbox) = self.mailboxes.get_mut(index as usize) else { return };
-        if mailbox.generation != generation {
-            return;
-        }
-        if let Content::Waiting(Some(waker)) = std::mem::replace(&mut mailbox.content, outcome) {
-            after.wake.push(waker);
+        match self.mailboxes.get_mut(index as usize) {
+            Some(mailbox) if mailbox.generation == generation => {
+                if let Content::Waiting(Some(waker)) = std::mem::replace(&mut mailbox.content, outcome) {
+                    after.wake.push(waker);
+                }
+            }
+            // Cancelled between the decision and this batch of actions.
+            Some(_) | None => {
+                if let Content::Bound(conn) = outcome {
+                    after.unclaimed.push(conn);
+                }
+            }
         }
     }
 

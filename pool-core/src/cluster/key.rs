@@ -152,7 +152,8 @@ pub(super) struct Probe<'a> {
 }
 
 impl<'a> Probe<'a> {
-    #[inline]
+    // Always: a key that the caller writes down for this call alone then never leaves registers.
+    #[inline(always)]
     pub(super) fn new(key: &'a Key<'a>, hasher: &FixedState) -> Self {
         let head = head(key);
         let mut hasher = hasher.build_hasher();
@@ -175,7 +176,7 @@ impl<'a> Probe<'a> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn head(key: &Key<'_>) -> u64 {
     let Key { scheme, host, port, priority, protocols, tls, socket_options, shared_state, downstream } = *key;
     let Scheme::Http = scheme;
@@ -191,7 +192,7 @@ fn head(key: &Key<'_>) -> u64 {
 }
 
 /// What of a TLS identity differs from the usual, and which usual ALPN list it has.
-#[inline]
+#[inline(always)]
 fn form(tls: &TlsKey<'_>, host: &str) -> u64 {
     let TlsKey { sni, sans, alpn, client_certificate, verify } = *tls;
     let mut form = if alpn == H2_AND_HTTP11 {

@@ -11,7 +11,7 @@ use crate::config::PoolConfig;
 use crate::id::{ConnId, HostId, PoolId, WaiterId};
 use crate::limits::{Claimant, Full, Ledger, Priority, Resource, Seat};
 use crate::pool::{Action, Answer, CancelPolicy, DrainMode, Pool, Request};
-use crate::report::Report;
+use crate::report::{Report, StreamEnd};
 use crate::time::{Deadline, Heap, Instant};
 
 /// A cluster within one set: limits and configuration that its pools share.
@@ -24,19 +24,26 @@ struct Cluster<L> {
     pools: u32,
 }
 
-/// A pool with its key; the key and the pool's hot fields lie side by side.
+/// A pool with its key: one line with the key, and the pool's lines after it.
+#[repr(C)]
 struct Entry {
     key: CanonicalKey,
-    hash: u64,
     cluster: u32,
+    /// Whether it is in the set's list of pools with actions.
+    dirty: bool,
     /// The earliest wake-up registered for it; [`NEVER`] for none.
     armed: Instant,
     pool: Pool,
-    /// Whether it is in the set's list of pools with actions.
-    dirty: bool,
+}
+
+/// What only the making and forgetting of a pool touch.
+struct Filed {
+    hash: u64,
     /// Its seat in `max_connection_pools`.
     seat: Seat,
 }
+
+const _: () = assert!(size_of::<Option<Entry>>() == 320, "five lines; think before it grows");
 
 const NEVER: Instant = Instant::from_nanos(u64::MAX);
 
@@ -59,6 +66,8 @@ pub struct PoolSet<L> {
     index: HashTable<u32>,
     hasher: FixedState,
     entries: Vec<Option<Entry>>,
+    /// By the same index.
+    filed: Vec<Option<Filed>>,
     free: Vec<u32>,
     clusters: Vec<Option<Cluster<L>>>,
     free_clusters: Vec<u32>,
@@ -79,6 +88,7 @@ impl<L: Ledger> PoolSet<L> {
             index: HashTable::new(),
             hasher: FixedState::with_seed(seed),
             entries: Vec::new(),
+            filed: Vec::new(),
             free: Vec::new(),
             clusters: Vec::new(),
             free_clusters: Vec::new(),
@@ -206,23 +216,19 @@ impl<L: Ledger> PoolSet<L> {
         owner.pools += 1;
         let seed = self.seed.wrapping_add(u64::from(index));
         let pool = Pool::new(owner.config.clone(), who, seed);
-        let entry = Entry {
-            key: CanonicalKey::of(key),
-            hash,
-            cluster: cluster.0,
-            armed: NEVER,
-            pool,
-            dirty: false,
-            seat,
-        };
+        let entry =
+            Entry { key: CanonicalKey::of(key), cluster: cluster.0, armed: NEVER, pool, dirty: false };
+        let filed = Some(Filed { hash, seat });
         if self.free.pop().is_some() {
             self.entries[index as usize] = Some(entry);
+            self.filed[index as usize] = filed;
         } else {
             self.entries.push(Some(entry));
+            self.filed.push(filed);
         }
-        let entries = &self.entries;
+        let filed = &self.filed;
         self.index.insert_unique(hash, index, |&index| {
-            entries[index as usize].as_ref().map_or(0, |entry| entry.hash)
+            filed[index as usize].as_ref().map_or(0, |filed| filed.hash)
         });
         Ok(PoolId(index))
     }
@@ -230,7 +236,16 @@ impl<L: Ledger> PoolSet<L> {
     /// Asks a pool for a connection.
     #[inline]
     pub fn request(&mut self, now: Instant, pool: PoolId, request: Request) -> Option<Answer> {
-        self.turn(now, pool, |pool, ledger| pool.request(now, ledger, request))
+        let (entry, ledger) = self.entry_and_ledger(pool)?;
+        // After the direct way there is no new deadline to look at and no action to take.
+        let Some(answer) = entry.pool.bind_directly(ledger) else {
+            return self.turn(now, pool, |pool, ledger| pool.request(now, ledger, request));
+        };
+        if let Some(freed) = ledger.poll_freed() {
+            let cluster = entry.cluster as usize;
+            self.pass_on_freed(now, cluster, Some(freed));
+        }
+        Some(answer)
     }
 
     /// Puts a request back at the head of the queue after a safe failure.
@@ -247,7 +262,15 @@ impl<L: Ledger> PoolSet<L> {
     /// A stream ended and all input that came with it was fed: [`PoolSet::handle_report`] and
     /// [`PoolSet::handle_settled`] in one step, for drivers that read before they report.
     #[inline]
-    pub fn finish(&mut self, now: Instant, pool: PoolId, conn: ConnId, end: crate::report::StreamEnd) {
+    pub fn finish(&mut self, now: Instant, pool: PoolId, conn: ConnId, end: StreamEnd) {
+        let Some((entry, ledger)) = self.entry_and_ledger(pool) else { return };
+        if entry.pool.settle_directly(now, ledger, conn, end) {
+            if let Some(freed) = ledger.poll_freed() {
+                let cluster = entry.cluster as usize;
+                self.pass_on_freed(now, cluster, Some(freed));
+            }
+            return;
+        }
         self.turn(now, pool, |pool, ledger| {
             pool.handle_stream_ended_and_settled(now, ledger, conn, end);
         });
@@ -276,6 +299,11 @@ impl<L: Ledger> PoolSet<L> {
     /// The next action of any pool. [`Action::Idle`] says that the pool was forgotten.
     #[inline]
     pub fn poll_action(&mut self) -> Option<(PoolId, Action)> {
+        // As after nearly every request and end of a stream.
+        if self.dirty.is_empty() { None } else { self.take_action() }
+    }
+
+    fn take_action(&mut self) -> Option<(PoolId, Action)> {
         while let Some(&index) = self.dirty.last() {
             let Some(Some(entry)) = self.entries.get_mut(index as usize) else {
                 self.dirty.pop();
@@ -340,20 +368,28 @@ impl<L: Ledger> PoolSet<L> {
     /// Removes an idle pool, and its cluster with the last one.
     fn forget(&mut self, index: u32) {
         let Some(entry) = self.entries.get_mut(index as usize).and_then(Option::take) else { return };
-        if let Ok(found) = self.index.find_entry(entry.hash, |&other| other == index) {
+        let Some(filed) = self.filed.get_mut(index as usize).and_then(Option::take) else { return };
+        if let Ok(found) = self.index.find_entry(filed.hash, |&other| other == index) {
             found.remove();
         }
         self.free.push(index);
         self.due.remove(index);
         let Some(slot) = self.clusters.get_mut(entry.cluster as usize) else { return };
         if let Some(cluster) = slot {
-            cluster.ledger.give_back(entry.seat);
+            cluster.ledger.give_back(filed.seat);
             cluster.pools -= 1;
             if cluster.pools == 0 {
                 *slot = None;
                 self.free_clusters.push(entry.cluster);
             }
         }
+    }
+
+    #[inline]
+    fn entry_and_ledger(&mut self, id: PoolId) -> Option<(&mut Entry, &mut L)> {
+        let entry = self.entries.get_mut(id.0 as usize)?.as_mut()?;
+        let cluster = self.clusters.get_mut(entry.cluster as usize)?.as_mut()?;
+        Some((entry, &mut cluster.ledger))
     }
 
     #[inline]

@@ -145,3 +145,12 @@ fn the_deadline_is_the_soonest_of_all_pools_and_only_due_pools_act() {
     }
     assert_eq!(closed, [(Instant::from_millis(10_000), a), (Instant::from_millis(13_000), b)]);
 }
+
+#[test]
+fn a_pool_whose_actions_were_taken_has_its_deadlines_registered() {
+    let mut world = World::new(Arc::new(PoolConfig::default()), Thresholds::default());
+    let pool = world.pool("a");
+    world.set.request(T0, pool, Request::new(Token(1)));
+    world.actions();
+    assert_eq!(world.set.deadline(), Deadline::At(T0 + PoolConfig::default().connect_timeout(), ()));
+}

@@ -4,10 +4,10 @@ use std::pin::pin;
 
 use super::Harness;
 use super::content::Content;
-use super::lab::{assert_quiet, expect, fetch, get, millis, next_frame, post, run};
+use super::lab::{assert_quiet, breakers, expect, fetch, get, millis, next_frame, post, run};
 use super::peer::{OK, Peer};
 use super::tap::Manner;
-use super::turns::{poll_at_most, poll_once};
+use super::turns::{join_all, poll_at_most, poll_once};
 use crate::limits::Thresholds;
 
 const LONG: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
@@ -103,13 +103,14 @@ pub fn attempt_of_a_dropped_call_serves_the_next<H: Harness>() {
             session.write(OK);
             session.expect_end();
         });
-        let client = lab.client();
+        let client = lab.client_with(Manner::Gated, |builder| builder);
         let url = peer.url("/first");
         {
             let mut first = pin!(fetch::<H>(&client, get(&url)));
             assert!(poll_once(first.as_mut()).await.is_pending());
         }
         assert_quiet(&client.snapshot());
+        lab.counters().let_connect();
         expect::<H>(&client, get(&peer.url("/second"))).await;
         assert_eq!(lab.counters().attempts(), 1);
         lab.finish(&client).await;
@@ -126,12 +127,15 @@ pub fn connection_given_to_a_dropped_call_goes_to_the_next<H: Harness>() {
             session.write(OK);
             session.expect_end();
         });
-        let client = lab.client_within(Thresholds::default().max_connections(1));
+        let client = lab.client_with(Manner::Gated, |builder| {
+            builder.breakers(breakers(Thresholds::default().max_connections(1)))
+        });
         let (first_url, second_url) = (peer.url("/first"), peer.url("/second"));
         let mut first = Box::pin(fetch::<H>(&client, get(&first_url)));
         let mut second = pin!(fetch::<H>(&client, get(&second_url)));
         assert!(poll_once(first.as_mut()).await.is_pending());
         assert!(poll_once(second.as_mut()).await.is_pending());
+        lab.counters().let_connect();
         // Bound to the first, which does not look.
         lab.until(&client, |snapshot| snapshot.totals().active == 1).await;
         drop(first);
@@ -176,3 +180,35 @@ pub fn call_dropped_in_its_back_off_is_over<H: Harness>() {
 
 /// Longer than any case runs.
 const PATIENCE_OF_A_BACK_OFF: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// Callers that go away at random, over connections that break at random: every request that is
+/// waited for has one outcome, and nothing is left.
+pub fn random_cancels_over_breaking_connections_leave_no_trace<H: Harness>() {
+    run::<H>(async |lab| {
+        let peer = Peer::serve_few(LONG, 7);
+        let client = lab.client_with(Manner::Choppy, |builder| {
+            builder.breakers(breakers(Thresholds::default().max_connections(4)))
+        });
+        let url = peer.url("/");
+        let callers = (0..16u64).map(|caller| {
+            let (client, url) = (&client, &url);
+            async move {
+                let mut seed = caller;
+                let mut outcomes = 0;
+                for _ in 0..25 {
+                    seed =
+                        seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    let polls = (seed >> 33) as usize % 120;
+                    let call = fetch::<H>(client, post(url, Content::full("content")));
+                    outcomes += u32::from(poll_at_most(call, polls).await.is_some());
+                }
+                outcomes
+            }
+        });
+        let outcomes: u32 = join_all(callers).await.into_iter().sum();
+        assert!(outcomes > 0, "every request was given up");
+        assert_quiet(&client.snapshot());
+        lab.finish(&client).await;
+        peer.stop().await;
+    });
+}

@@ -1,6 +1,6 @@
 //! Attempts that fail, in every way that an attempt can.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 
 use super::Harness;
 use super::content::Content;
@@ -12,17 +12,26 @@ use crate::config::{Multiplexing, PoolConfig};
 use crate::error::{PoolFailure, Verdict};
 use crate::exchange::RetryPolicy;
 
-/// An address on loopback where nobody listens.
-fn closed_port() -> String {
+/// An address on loopback where nobody listens: the local end of a connection, so that the port is
+/// given to nobody else meanwhile.
+pub(super) struct ClosedPort {
+    pub(super) url: String,
+    _held: (TcpListener, TcpStream),
+}
+
+pub(super) fn closed_port() -> ClosedPort {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
-    format!("http://{}/", listener.local_addr().expect("an address"))
+    let stream = TcpStream::connect(listener.local_addr().expect("an address")).expect("connected");
+    let url = format!("http://{}/", stream.local_addr().expect("an address"));
+    ClosedPort { url, _held: (listener, stream) }
 }
 
 /// A refused connection is tried again twice, then told with the transport's words; nothing was sent.
 pub fn refused_is_retried_then_typed<H: Harness>() {
     run::<H>(async |lab| {
         let client = lab.client();
-        let error = expect_error::<H>(&client, post(&closed_port(), Content::full("x"))).await;
+        let closed = closed_port();
+        let error = expect_error::<H>(&client, post(&closed.url, Content::full("x"))).await;
         assert!(matches!(error.kind(), ErrorKind::Pool(PoolFailure::RemoteConnectionFailure)), "{error}");
         assert!(error.is_connect());
         assert_eq!(error.verdict(), Verdict::NeverSent);
@@ -38,7 +47,8 @@ pub fn refused_is_retried_then_typed<H: Harness>() {
 pub fn refused_without_retries_is_tried_once<H: Harness>() {
     run::<H>(async |lab| {
         let client = lab.client_with(Manner::Plain, |builder| builder.retry(RetryPolicy::NEVER));
-        let error = expect_error::<H>(&client, get(&closed_port())).await;
+        let closed = closed_port();
+        let error = expect_error::<H>(&client, get(&closed.url)).await;
         assert!(error.is_connect(), "{error}");
         assert_eq!(lab.counters().attempts(), 1);
         lab.finish(&client).await;
@@ -55,7 +65,8 @@ pub fn client_serves_after_a_refused_connection<H: Harness>() {
             session.expect_end();
         });
         let client = lab.client();
-        expect_error::<H>(&client, get(&closed_port())).await;
+        let closed = closed_port();
+        expect_error::<H>(&client, get(&closed.url)).await;
         let got = expect::<H>(&client, get(&peer.url("/"))).await;
         assert_eq!((got.body.as_slice(), got.info.retries()), (&b"ok"[..], 0));
         lab.finish(&client).await;
@@ -76,7 +87,7 @@ pub fn connect_timeout_gives_the_attempt_up<H: Harness>() {
         assert!(error.is_connect());
         assert_eq!(error.verdict(), Verdict::NeverSent);
         assert!(lab.now().since(before) >= millis(40), "gave up before its time");
-        assert_eq!(lab.counters().open(), 0, "the attempt is dropped");
+        lab.until_sockets_are_gone().await;
         lab.finish(&client).await;
     });
 }

@@ -18,8 +18,16 @@ const CHUNK: usize = 16 * 1024;
 
 /// A body of [`MUCH`] bytes that costs no memory.
 fn much() -> Content {
+    let open = Gate::default();
+    open.open();
+    much_after(&open)
+}
+
+/// The same, once the gate is open.
+fn much_after(gate: &Gate) -> Content {
     let chunk = Bytes::from_static(&[b'x'; CHUNK]);
-    (0..MUCH / CHUNK).fold(Content::of_length(MUCH as u64), |content, _| content.then(chunk.clone()))
+    let content = Content::of_length(MUCH as u64).then_wait(gate);
+    (0..MUCH / CHUNK).fold(content, |content, _| content.then(chunk.clone()))
 }
 
 /// A peer that does not read stops the request body: the client holds 128 KiB of it at most.
@@ -41,8 +49,48 @@ pub fn peer_that_does_not_read_stops_the_request_body<H: Harness>() {
         let mut call = pin!(expect::<H>(&client, post(&peer.url("/"), content)));
         let mut most = 0;
         poll_fn(|cx| {
-            let poll = call.as_mut().poll(cx);
+            let mut poll = call.as_mut().poll(cx);
+            if lab.counters().stalls() > 0 && !read.is_open() {
+                // Polls that nothing asked for take no more than others.
+                for _ in 0..50 {
+                    assert!(poll.is_pending());
+                    poll = call.as_mut().poll(cx);
+                }
+                read.open();
+            }
             most = most.max(taken.load(Ordering::SeqCst).saturating_sub(lab.counters().written()));
+            poll
+        })
+        .await;
+        assert!(read.is_open(), "the socket took everything at once");
+        assert!(most <= 128 * 1024, "held {most} bytes");
+        lab.finish(&client).await;
+        peer.done().await;
+    });
+}
+
+/// Chunks larger than what a connection holds of a body go out like small ones, also when the socket
+/// takes only parts of them.
+pub fn large_chunks_go_out_in_parts<H: Harness>() {
+    const LARGE: usize = 8 * 1024 * 1024;
+    run::<H>(async |lab| {
+        let read = Gate::default();
+        let may_read = read.clone();
+        let peer = Peer::serve(move |door| {
+            let mut session = door.accept();
+            session.head().expect("a head");
+            may_read.wait();
+            assert_eq!(session.skip(4 * LARGE), 4 * LARGE);
+            session.write(OK);
+            session.expect_end();
+        });
+        let client = lab.client();
+        let chunk = Bytes::from(vec![b'x'; LARGE]);
+        let content = Content::of_length(4 * LARGE as u64);
+        let content = (0..4).fold(content, |content, _| content.then(chunk.clone()));
+        let mut call = pin!(expect::<H>(&client, post(&peer.url("/"), content)));
+        poll_fn(|cx| {
+            let poll = call.as_mut().poll(cx);
             if lab.counters().stalls() > 0 {
                 read.open();
             }
@@ -50,7 +98,6 @@ pub fn peer_that_does_not_read_stops_the_request_body<H: Harness>() {
         })
         .await;
         assert!(read.is_open(), "the socket took everything at once");
-        assert!(most <= 128 * 1024, "held {most} bytes");
         lab.finish(&client).await;
         peer.done().await;
     });
@@ -195,6 +242,103 @@ pub fn reading_the_response_sends_the_rest_of_the_request<H: Harness>() {
         let got = read_all::<H>(response).await.expect("a body");
         assert_eq!(got.body, b"onetwo");
         assert!(expect::<H>(&client, get(&peer.url("/"))).await.info.is_reused());
+        lab.finish(&client).await;
+        peer.done().await;
+    });
+}
+
+/// A caller that holds a response without reading it does not stop its request: the background task
+/// sends the rest.
+pub fn unread_response_does_not_stop_the_request<H: Harness>() {
+    run::<H>(async |lab| {
+        let (rest, received) = (Gate::default(), Gate::default());
+        let tell = received.clone();
+        let peer = Peer::serve(move |door| {
+            let mut session = door.accept();
+            session.head().expect("a head");
+            session.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+            assert_eq!(session.skip(MUCH), MUCH);
+            tell.open();
+            session.write(b"ok");
+            session.expect_request();
+            session.write(OK);
+            session.expect_end();
+        });
+        let client = lab.client();
+        let response = {
+            let content = much_after(&rest);
+            client.call(post(&peer.url("/"), content)).await.expect("a head")
+        };
+        rest.open();
+        received.opened().await;
+        assert_eq!(read_all::<H>(response).await.expect("a body").body, b"ok");
+        assert!(expect::<H>(&client, get(&peer.url("/"))).await.info.is_reused());
+        lab.finish(&client).await;
+        peer.done().await;
+    });
+}
+
+/// The background task that drives such an exchange reads no more ahead than a caller would.
+pub fn unread_response_stops_the_peer_also_in_the_background<H: Harness>() {
+    run::<H>(async |lab| {
+        let stalled = Gate::default();
+        let saw = stalled.clone();
+        let peer = Peer::serve(move |door| {
+            let mut session = door.accept();
+            session.head().expect("a head");
+            session.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {MUCH}\r\n\r\n").as_bytes());
+            session.write_much(MUCH, &saw);
+            session.drain();
+        });
+        let client = lab.client();
+        let content = Content::stream().then("part").then_stuck();
+        let response = client.call(post(&peer.url("/"), content)).await.expect("a head");
+        stalled.opened().await;
+        assert!(lab.counters().read() <= 256 * 1024, "took {} bytes", lab.counters().read());
+        let got = read_all::<H>(response).await.expect("a body");
+        assert_eq!(got.body.len(), MUCH);
+        lab.until_connections(&client, 0).await;
+        lab.finish(&client).await;
+        peer.done().await;
+    });
+}
+
+/// Dropping a response whose request is not finished ends both at once.
+pub fn dropped_response_gives_up_the_request<H: Harness>() {
+    run::<H>(async |lab| {
+        let peer = Peer::serve(|door| {
+            let mut session = door.accept();
+            session.head().expect("a head");
+            session.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+            session.drain();
+        });
+        let client = lab.client();
+        let content = Content::stream().then("part").then_stuck();
+        let response = client.call(post(&peer.url("/"), content)).await.expect("a head");
+        assert_eq!(client.snapshot().totals().active, 1);
+        drop(response);
+        lab.until_connections(&client, 0).await;
+        peer.done().await;
+        lab.finish(&client).await;
+    });
+}
+
+/// The caller's body fails after the response began: the response ends with the caller's error.
+pub fn request_body_that_fails_late_breaks_the_response<H: Harness>() {
+    run::<H>(async |lab| {
+        let peer = Peer::serve(|door| {
+            let mut session = door.accept();
+            session.head().expect("a head");
+            session.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+            session.drain();
+        });
+        let client = lab.client();
+        let fail = Gate::default();
+        let content = Content::stream().then("part").then_wait(&fail).then_fail();
+        let response = client.call(post(&peer.url("/"), content)).await.expect("a head");
+        fail.open();
+        let error = read_all::<H>(response).await.expect_err("the body failed");
+        assert!(matches!(error.kind(), crate::client::ErrorKind::RequestBody(_)), "{error}");
         lab.finish(&client).await;
         peer.done().await;
     });

@@ -6,6 +6,7 @@ use super::Harness;
 use super::content::Content;
 use super::lab::{expect, get, next_frame, post, request, run};
 use super::peer::{OK, Peer};
+use super::tap::Manner;
 use super::turns::Gate;
 
 /// Interim responses are passed over; the final one is the answer.
@@ -211,5 +212,37 @@ pub fn small_response_frees_its_connection_at_once<H: Harness>() {
         assert_eq!(super::lab::read_all::<H>(response).await.expect("a body").body, b"ok");
         lab.finish(&client).await;
         peer.stop().await;
+    });
+}
+
+/// However little moves at a time, and however often a stream is not ready, messages are the same.
+pub fn messages_survive_streams_that_yield<H: Harness>() {
+    const SHAPES: [(&[u8], &[u8]); 5] = [
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 26\r\n\r\nabcdefghijklmnopqrstuvwxyz",
+            b"abcdefghijklmnopqrstuvwxyz",
+        ),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", b"ok"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", b"ok"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 2\r\n\r\n", b"ok"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
+    ];
+    run::<H>(async |lab| {
+        let peer = Peer::serve(|door| {
+            let mut session = door.accept();
+            for (response, _) in SHAPES {
+                assert_eq!(session.expect_request().body, b"0123456789");
+                session.write(response);
+            }
+            session.expect_end();
+        });
+        let client = lab.client_with(Manner::Choppy, |builder| builder);
+        for (index, (_, body)) in SHAPES.into_iter().enumerate() {
+            let content = Content::stream().then("01234").then_yield().then("56789").then_trailer("x-a", "b");
+            let got = expect::<H>(&client, post(&peer.url("/"), content)).await;
+            assert_eq!((got.body.as_slice(), got.info.is_reused()), (body, index > 0));
+        }
+        lab.finish(&client).await;
+        peer.done().await;
     });
 }

@@ -72,6 +72,7 @@ macro_rules! conformance_suite {
         $crate::conformance_suite!(@ $harness;
             threads: one_client_serves_two_threads,
                 body_moves_to_another_thread,
+                call_backs_off_on_a_foreign_thread,
         );
     };
     ($harness:ty) => {
@@ -92,6 +93,7 @@ macro_rules! conformance_suite {
                 half_close_after_the_response_ends_the_connection,
                 connection_closed_while_idle_is_not_used,
                 bytes_on_an_idle_connection_end_it,
+                client_is_a_tower_service,
                 connection_ids_are_unique;
             queue: thousand_waiters_share_one_connection,
                 waiters_survive_connections_that_break,
@@ -99,13 +101,15 @@ macro_rules! conformance_suite {
                 pending_overflow_fails_at_once,
                 request_overflow_fails,
                 pending_timeout_fails_the_waiter,
+                freed_seat_goes_to_another_client,
                 queue_time_is_told;
             cancel: exchange_dropped_at_every_wait_leaves_no_trace,
                 reused_exchange_dropped_at_every_wait_leaves_no_trace,
                 dropped_response_closes_its_connection,
                 attempt_of_a_dropped_call_serves_the_next,
                 connection_given_to_a_dropped_call_goes_to_the_next,
-                call_dropped_in_its_back_off_is_over;
+                call_dropped_in_its_back_off_is_over,
+                random_cancels_over_breaking_connections_leave_no_trace;
             faults: malformed_responses_are_refused,
                 endless_head_is_refused,
                 close_within_the_head,
@@ -130,13 +134,19 @@ macro_rules! conformance_suite {
                 response_until_the_end_of_the_connection,
                 http10_keep_alive_is_explicit,
                 response_streams_as_it_comes,
-                small_response_frees_its_connection_at_once;
+                small_response_frees_its_connection_at_once,
+                messages_survive_streams_that_yield;
             flow: peer_that_does_not_read_stops_the_request_body,
                 caller_that_does_not_read_stops_the_peer,
+                large_chunks_go_out_in_parts,
                 early_response_ends_the_connection,
                 early_response_reaches_a_client_that_cannot_write,
                 early_response_with_a_reset_has_one_outcome,
-                reading_the_response_sends_the_rest_of_the_request;
+                reading_the_response_sends_the_rest_of_the_request,
+                unread_response_does_not_stop_the_request,
+                unread_response_stops_the_peer_also_in_the_background,
+                dropped_response_gives_up_the_request,
+                request_body_that_fails_late_breaks_the_response;
             upgrade: upgraded_connection_carries_bytes_both_ways,
                 dropped_upgrade_closes_the_connection,
                 declined_upgrade_is_an_ordinary_response,
@@ -146,6 +156,7 @@ macro_rules! conformance_suite {
                 close_while_connecting_ends_with_the_attempt,
                 abort_while_busy_fails_everything,
                 abort_cuts_a_response,
+                abort_cuts_an_exchange_in_the_background,
                 retire_closes_chosen_idle_connections,
                 retire_lets_busy_connections_finish,
                 call_outlives_the_client,

@@ -80,13 +80,18 @@ impl Peer {
 
     /// Answers every request on every connection with `response`, until [`Peer::stop`].
     pub(super) fn serve_all(response: &'static [u8]) -> Self {
+        Self::serve_few(response, usize::MAX)
+    }
+
+    /// The same, and closes every connection without notice after `requests` answers.
+    pub(super) fn serve_few(response: &'static [u8], requests: usize) -> Self {
         Self::serve(move |door| {
             let mut sessions = Vec::new();
             while let Some(mut session) = door.accept_or_stop() {
                 #[expect(clippy::disallowed_methods, reason = "one thread per connection of a peer")]
                 sessions.push(std::thread::spawn(move || {
-                    while session.request().is_some() {
-                        if session.try_write(response).is_err() {
+                    for _ in 0..requests {
+                        if session.request().is_none() || session.try_write(response).is_err() {
                             break;
                         }
                     }
@@ -274,13 +279,17 @@ impl Session {
         let mut request = self.head()?;
         if request.field("transfer-encoding").is_some() {
             loop {
-                let line = String::from_utf8(self.until(b"\r\n")?).expect("a chunk size");
+                let line = String::from_utf8(self.until(b"\r\n")?).expect("a chunk line of ASCII");
                 let size = usize::from_str_radix(&line, 16).expect("a chunk size");
                 if size == 0 {
                     break;
                 }
                 request.body.extend(self.take(size));
-                assert_eq!(self.take(2), b"\r\n", "the end of a chunk");
+                let end = self.take(2);
+                if end.len() < 2 {
+                    return None;
+                }
+                assert_eq!(end, b"\r\n", "the end of a chunk");
             }
             loop {
                 let line = String::from_utf8(self.until(b"\r\n")?).expect("a trailer field");
@@ -315,7 +324,7 @@ impl Session {
     }
 
     /// FIN.
-    pub(super) fn finish(&mut self) {
+    pub(super) fn finish(&self) {
         self.stream.shutdown(Shutdown::Write).expect("a half-close");
     }
 

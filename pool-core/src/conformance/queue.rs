@@ -4,10 +4,12 @@ use std::pin::pin;
 
 use super::Harness;
 use super::content::Content;
-use super::lab::{assert_quiet, expect, expect_error, fetch, get, millis, post, run};
+use super::lab::{assert_quiet, breakers, expect, expect_error, fetch, get, millis, post, run};
 use super::peer::{OK, Peer};
+use super::tap::Manner;
 use super::turns::{Gate, beside, join_all, poll_once};
 use crate::client::ErrorKind;
+use crate::config::{Multiplexing, PoolConfig};
 use crate::error::{PoolFailure, Verdict};
 use crate::limits::Thresholds;
 
@@ -156,37 +158,52 @@ pub fn request_overflow_fails<H: Harness>() {
     });
 }
 
-/// A request that waits for longer than `pending_timeout` fails; the one it waited for goes on.
+/// A request that waits for longer than `pending_timeout` fails. What it waits for is a seat that
+/// another client under the same breakers holds.
 pub fn pending_timeout_fails_the_waiter<H: Harness>() {
     run::<H>(async |lab| {
-        let answer = Gate::default();
-        let may_answer = answer.clone();
-        let peer = Peer::serve(move |door| {
-            let mut session = door.accept();
-            session.expect_request();
-            may_answer.wait();
-            session.write(OK);
-            session.expect_end();
-        });
-        let pool = crate::config::PoolConfig::builder(crate::config::Multiplexing::Exclusive)
+        let peer = Peer::serve_all(OK);
+        let url = peer.url("/");
+        let shared = breakers(one_connection());
+        let holder = lab.client_with(Manner::Plain, |builder| builder.breakers(shared.clone()));
+        expect::<H>(&holder, get(&url)).await;
+        let pool = PoolConfig::builder(Multiplexing::Exclusive)
+            .strict_limits(true)
             .pending_timeout(Some(millis(40)))
             .build()
             .expect("settings in range");
-        let client = lab.client_with(super::tap::Manner::Plain, |builder| {
-            builder.pool(pool).breakers(super::lab::breakers(one_connection()))
-        });
-        let url = peer.url("/");
-        let mut first = pin!(expect::<H>(&client, get(&url)));
-        beside(first.as_mut(), lab.until(&client, |snapshot| snapshot.totals().active == 1)).await;
+        let client = lab.client_with(Manner::Plain, |builder| builder.pool(pool).breakers(shared));
         let before = lab.now();
-        let error = beside(first.as_mut(), expect_error::<H>(&client, get(&url))).await;
+        let error = expect_error::<H>(&client, get(&url)).await;
         assert!(matches!(error.kind(), ErrorKind::Pool(PoolFailure::PendingTimeout)), "{error}");
         assert_eq!(error.verdict(), Verdict::NeverSent);
         assert!(lab.now().since(before) >= millis(40), "gave up before its time");
-        answer.open();
-        first.await;
+        assert_quiet(&client.snapshot());
+        lab.finish(&holder).await;
         lab.finish(&client).await;
-        peer.done().await;
+        peer.stop().await;
+    });
+}
+
+/// A seat that one client frees goes to the request that waits for it in another client under the same
+/// breakers, without any other event there.
+pub fn freed_seat_goes_to_another_client<H: Harness>() {
+    run::<H>(async |lab| {
+        let peer = Peer::serve_all(OK);
+        let url = peer.url("/");
+        let shared = breakers(one_connection());
+        let pool = PoolConfig::builder(Multiplexing::Exclusive).strict_limits(true).build();
+        let pool = pool.expect("settings in range");
+        let holder = lab.client_with(Manner::Plain, |builder| builder.breakers(shared.clone()));
+        expect::<H>(&holder, get(&url)).await;
+        let client = lab.client_with(Manner::Plain, |builder| builder.pool(pool).breakers(shared));
+        let mut waiting = pin!(expect::<H>(&client, get(&url)));
+        assert!(poll_once(waiting.as_mut()).await.is_pending());
+        assert_eq!(holder.retire(|_, _| true), 1);
+        assert_eq!(waiting.await.body, b"ok");
+        lab.finish(&client).await;
+        lab.finish(&holder).await;
+        peer.stop().await;
     });
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
+use super::turns::Gate;
 use crate::runtime::{Connect, Io, Target};
 
 /// Bytes moved at most by one call of a stream that was made [`Manner::Choppy`].
@@ -20,21 +21,29 @@ pub(super) enum Manner {
     /// Every other poll yields to the executor, and few bytes move at a time: an exchange passes
     /// through every wait that it can have.
     Choppy,
+    /// Attempts wait for [`Counters::let_connect`].
+    Gated,
     /// Attempts never complete.
     Hanging,
 }
 
 /// What went through all streams of one case.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Counters {
     attempts: AtomicU64,
     open: AtomicU64,
     read: AtomicU64,
     written: AtomicU64,
     stalls: AtomicU64,
+    gate: Gate,
 }
 
 impl Counters {
+    /// Lets attempts of gated connectors go on.
+    pub(super) fn let_connect(&self) {
+        self.gate.open();
+    }
+
     /// Connection attempts that were started.
     pub(super) fn attempts(&self) -> u64 {
         self.attempts.load(Ordering::SeqCst)
@@ -62,7 +71,7 @@ impl Counters {
 }
 
 /// The harness's connector with instruments. Clients of the suite are built over it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Tap<C> {
     connector: C,
     manner: Manner,
@@ -82,7 +91,7 @@ impl<C: Connect> Connect for Tap<C> {
     fn connect(&self, to: &Target) -> TapConnect<C> {
         self.counters.attempts.fetch_add(1, Ordering::SeqCst);
         let attempt = match self.manner {
-            Manner::Plain | Manner::Choppy => Some(Box::pin(self.connector.connect(to))),
+            Manner::Plain | Manner::Choppy | Manner::Gated => Some(Box::pin(self.connector.connect(to))),
             Manner::Hanging => None,
         };
         TapConnect { attempt, manner: self.manner, turn: Turn::default(), open: Open::new(&self.counters) }
@@ -103,6 +112,9 @@ impl<C: Connect> Future for TapConnect<C> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         ready!(this.turn.poll(this.manner, cx));
+        if this.manner == Manner::Gated {
+            ready!(this.open.0.gate.poll(cx));
+        }
         let Some(attempt) = &mut this.attempt else { return Poll::Pending };
         let io = ready!(attempt.as_mut().poll(cx))?;
         let open = Open::new(&this.open.0);

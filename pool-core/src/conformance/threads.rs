@@ -1,7 +1,8 @@
 //! Clients that are used from several threads, for runtimes whose parts are `Send`.
 
 use super::Harness;
-use super::lab::{LabBody, LabClient, expect, get, read_all, run};
+use super::connect::closed_port;
+use super::lab::{LabBody, LabClient, expect, expect_error, get, read_all, run};
 use super::peer::{OK, Peer};
 use super::turns::{Gate, block_on};
 
@@ -74,6 +75,28 @@ where
         assert!(expect::<H>(&client, get(&peer.url("/"))).await.info.is_reused());
         lab.finish(&client).await;
         peer.done().await;
+    });
+}
+
+/// A thread that does not belong to the runtime may wait for a back-off: the timer is the runtime's.
+pub fn call_backs_off_on_a_foreign_thread<H: Harness>()
+where
+    LabClient<H>: Send,
+{
+    run::<H>(async |lab| {
+        let client = lab.client();
+        let (caller, over) = (client.clone(), Gate::default());
+        let at_end = over.clone();
+        #[expect(clippy::disallowed_methods, reason = "the case is about threads")]
+        let thread = std::thread::spawn(move || {
+            let _at_end = OpenAtEnd(at_end);
+            let closed = closed_port();
+            block_on(expect_error::<H>(&caller, get(&closed.url))).is_connect()
+        });
+        over.opened().await;
+        assert!(thread.join().expect("a caller's thread"));
+        assert_eq!(lab.counters().attempts(), 3);
+        lab.finish(&client).await;
     });
 }
 

@@ -44,12 +44,12 @@ pub(super) async fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) ->
     outputs.into_iter().flatten().collect()
 }
 
-/// The first of two futures to complete; of equals the first.
+/// The first of two futures to complete; of equals the second.
 pub(super) async fn either<T>(first: impl Future<Output = T>, second: impl Future<Output = T>) -> T {
     let (mut first, mut second) = (pin!(first), pin!(second));
-    poll_fn(|cx| match first.as_mut().poll(cx) {
+    poll_fn(|cx| match second.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(output),
-        Poll::Pending => second.as_mut().poll(cx),
+        Poll::Pending => first.as_mut().poll(cx),
     })
     .await
 }

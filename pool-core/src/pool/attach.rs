@@ -9,8 +9,9 @@ use super::action::{
 use super::connect::Attempt;
 use super::slots::{ListName, NEVER, NONE};
 use super::state::{DrainCause, Handshake, State};
-use super::{Life, Pool};
+use super::{HostHealth, Life, Pool, Spares};
 use crate::config::RequestLimit;
+use crate::id::ConnId;
 use crate::limits::{Ledger, Resource};
 use crate::time::Instant;
 
@@ -21,11 +22,52 @@ impl Pool {
     /// ignored.
     #[inline]
     pub fn request(&mut self, now: Instant, ledger: &mut impl Ledger, request: Request) -> Answer {
-        let index = self.pick();
-        if index == NONE || self.life == Life::Deleting {
-            return self.request_slowly(now, ledger, request);
+        match self.bind_directly(ledger) {
+            Some(answer) => answer,
+            None => self.request_otherwise(now, ledger, request),
         }
-        self.bind_at_once(now, ledger, index, BindReason::MostRecentlyUsed)
+    }
+
+    /// The direct way of a request: takes the connection that became ready last, if nothing can
+    /// follow from it. Answers `None`, and has changed nothing, where a connection may have to be
+    /// opened or drained or the request to wait. No deadline moves forward and no action is ordered.
+    // Always: as a call of its own it costs a tenth of what it does.
+    #[inline(always)]
+    pub(crate) fn bind_directly(&mut self, ledger: &mut impl Ledger) -> Option<Answer> {
+        let who = self.who();
+        let index = self.pick();
+        // With nobody queued (there never is beside a ready connection), no spares to think of and a
+        // stream left to take, no connection can be wanted.
+        if self.capacity <= 0
+            || self.spares != Spares::None
+            || self.health != HostHealth::Healthy
+            || self.life != Life::Open
+        {
+            return None;
+        }
+        let hot = self.slots.get_mut(index).filter(|hot| hot.remaining > 1)?;
+        match self.request_limit {
+            RequestLimit::Ignored => {}
+            RequestLimit::Enforced => match ledger.try_take(Resource::Requests, who) {
+                Ok(seat) => self.seats.put_request(seat),
+                Err(_) => {
+                    self.cold.stats.rq_active_overflow += 1;
+                    return Some(failed(FailReason::RequestLimit));
+                }
+            },
+        }
+        let usage = core::mem::replace(&mut hot.usage, Usage::Reused);
+        let (conn, next) = (ConnId { index, generation: hot.generation }, hot.next);
+        hot.active += 1;
+        hot.remaining -= 1;
+        if hot.active >= hot.limit {
+            hot.state = Some(State::Busy(Handshake::Complete));
+            self.slots.pop_ready(next);
+        }
+        self.active += 1;
+        self.capacity -= 1;
+        self.rq_total += 1;
+        Some(Answer::Bound(Bound { conn, reason: BindReason::MostRecentlyUsed, usage }))
     }
 
     /// Asks again for a request that was bound but never sent, or refused by the peer unprocessed:
@@ -48,10 +90,10 @@ impl Pool {
         if let Some(index) = self.pick_early(request) {
             return self.bind_early(now, ledger, index);
         }
-        let seat = ledger.take_over_limit(Resource::Pending, self.who);
+        let seat = ledger.take_over_limit(Resource::Pending, self.who());
         self.seats.put(seat);
         let deadline = deadline.unwrap_or_else(|| self.pending_deadline(now));
-        let waiter = self.queue.push_front(request, now, deadline);
+        let waiter = self.cold.queue.push_front(request, now, deadline);
         self.queued(now, ledger, waiter, request)
     }
 
@@ -64,7 +106,7 @@ impl Pool {
 
     /// The same among connections whose handshake is not complete.
     fn pick_early(&self, request: Request) -> Option<u32> {
-        let head = self.slots.early_data.head;
+        let head = self.slots.table.early_data.head;
         match request.early_data {
             EarlyData::Safe => (head != NONE).then_some(head),
             EarlyData::Unsafe => None,
@@ -72,20 +114,24 @@ impl Pool {
     }
 
     #[cold]
-    fn request_slowly(&mut self, now: Instant, ledger: &mut impl Ledger, request: Request) -> Answer {
+    fn request_otherwise(&mut self, now: Instant, ledger: &mut impl Ledger, request: Request) -> Answer {
         if self.life == Life::Deleting {
             self.ignore();
             return failed(FailReason::Deleted);
         }
+        let index = self.pick();
+        if index != NONE {
+            return self.bind_at_once(now, ledger, index, BindReason::MostRecentlyUsed);
+        }
         if let Some(index) = self.pick_early(request) {
             return self.bind_early(now, ledger, index);
         }
-        let Ok(seat) = ledger.try_take(Resource::Pending, self.who) else {
+        let Ok(seat) = ledger.try_take(Resource::Pending, self.who()) else {
             self.cold.stats.rq_pending_overflow += 1;
             return failed(FailReason::PendingLimit);
         };
         self.seats.put(seat);
-        let waiter = self.queue.push_back(request, now, self.pending_deadline(now));
+        let waiter = self.cold.queue.push_back(request, now, self.pending_deadline(now));
         self.queued(now, ledger, waiter, request)
     }
 
@@ -93,18 +139,18 @@ impl Pool {
         self.cold.idle = super::IdleReport::Due;
         self.cold.stats.rq_pending_total += 1;
         self.create(now, ledger, Attempt::Fresh);
-        let reason = if self.slots.settling.len >= self.queue.len() {
+        let reason = if self.slots.settling >= self.cold.queue.len() {
             QueueReason::Settling
-        } else if request.early_data == EarlyData::Unsafe && self.slots.early_data.len > 0 {
+        } else if request.early_data == EarlyData::Unsafe && self.slots.table.early_data.len > 0 {
             QueueReason::Handshake
-        } else if self.connecting > 0 {
+        } else if self.cold.connecting > 0 {
             QueueReason::Connecting
         } else if self.awaits_seat() {
             QueueReason::ConnectionLimit
         } else {
             QueueReason::Busy
         };
-        Answer::Queued(Queued { waiter: self.queue.id(waiter), reason })
+        Answer::Queued(Queued { waiter: self.cold.queue.id(waiter), reason })
     }
 
     fn pending_deadline(&self, now: Instant) -> Instant {
@@ -147,9 +193,9 @@ impl Pool {
     fn admit(&mut self, ledger: &mut impl Ledger) -> bool {
         match self.request_limit {
             RequestLimit::Ignored => true,
-            RequestLimit::Enforced => match ledger.try_take(Resource::Requests, self.who) {
+            RequestLimit::Enforced => match ledger.try_take(Resource::Requests, self.who()) {
                 Ok(seat) => {
-                    self.seats.put(seat);
+                    self.seats.put_request(seat);
                     true
                 }
                 Err(_) => {
@@ -173,7 +219,7 @@ impl Pool {
         if hot.remaining == 0 {
             hot.state = Some(State::Draining(DrainCause::MaxRequests));
             self.slots.unlink(ListName::Ready, index);
-            self.slots.draining += 1;
+            self.slots.table.draining += 1;
             self.last_stream_taken(now, index);
         } else if hot.active >= hot.limit {
             hot.state = Some(State::Busy(Handshake::Complete));
@@ -210,7 +256,7 @@ impl Pool {
 
     /// Serves the queue, oldest first, while there is a ready connection.
     pub(super) fn serve(&mut self, now: Instant, ledger: &mut impl Ledger, reason: BindReason) {
-        while let Some(waiter) = self.queue.front() {
+        while let Some(waiter) = self.cold.queue.front() {
             let index = self.pick();
             if index == NONE {
                 return;
@@ -226,14 +272,14 @@ impl Pool {
 
     /// Serves those that may go out as early data, oldest first; the others keep their places.
     pub(super) fn serve_early(&mut self, now: Instant, ledger: &mut impl Ledger) {
-        let mut next = self.queue.front();
+        let mut next = self.cold.queue.front();
         while let Some(waiter) = next {
-            let index = self.slots.early_data.head;
-            if index == NONE || self.queue.safe == 0 {
+            let index = self.slots.table.early_data.head;
+            if index == NONE || self.cold.queue.safe == 0 {
                 return;
             }
-            next = self.queue.after(waiter);
-            if self.queue.get(waiter).early_data == EarlyData::Unsafe {
+            next = self.cold.queue.after(waiter);
+            if self.cold.queue.get(waiter).early_data == EarlyData::Unsafe {
                 continue;
             }
             self.cold.stats.rq_0rtt += 1;

@@ -57,8 +57,8 @@ impl Pool {
             .filter_map(|(index, _)| self.canonical_conn(now, index))
             .collect();
         others.sort_unstable();
-        let waiters = self.queue.iter().map(|index| {
-            let waiter = self.queue.get(index);
+        let waiters = self.cold.queue.iter().map(|index| {
+            let waiter = self.cold.queue.get(index);
             Waiter { early_data: waiter.early_data, due: relative(now, waiter.deadline) }
         });
         let config = &self.cold.config;
@@ -84,7 +84,7 @@ impl Pool {
                 serial,
                 u64::from(self.untaken),
                 u64::from(self.cold.forced != NONE),
-                u64::from(self.queue.len()),
+                u64::from(self.cold.queue.len()),
             ],
             listed,
             others,

@@ -76,7 +76,7 @@ impl Pool {
         };
         self.seat_forced(ledger);
         // After a failed attempt also for the spares that streams in progress ask for.
-        if failed || !self.queue.is_empty() {
+        if failed || !self.cold.queue.is_empty() {
             self.create(now, ledger, Attempt::Released);
         }
         self.finish(now, ledger);
@@ -143,7 +143,7 @@ impl Pool {
     /// Opens connections for requests that wait, after one stopped serving. With an empty queue
     /// nothing is opened: replacement is on demand.
     pub(super) fn replace(&mut self, now: Instant, ledger: &mut impl Ledger) {
-        if !self.queue.is_empty() {
+        if !self.cold.queue.is_empty() {
             self.create(now, ledger, Attempt::Fresh);
         }
     }
@@ -178,7 +178,7 @@ impl Pool {
             hot.state = Some(State::Closed(reason));
             hot.active = 0;
         });
-        self.timers.remove(index);
+        self.disarm(index);
         self.slots.cold_mut(index).lost = lost;
         self.release_requests(ledger, lost);
         if self.is_multiplexed() {

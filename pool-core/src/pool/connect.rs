@@ -70,7 +70,7 @@ impl Pool {
         let Some(limit) = initial_limit.filter(|limit| *limit > 0) else { return };
         let limit = self.allowed(limit);
         self.change(index, |hot| hot.limit = limit);
-        if !self.queue.is_empty() {
+        if !self.cold.queue.is_empty() {
             // Part of the trigger that opened it: had the limit been known, it would have opened more.
             self.create_within(now, ledger, Attempt::Fresh, self.cold.budget);
         }
@@ -130,7 +130,7 @@ impl Pool {
         self.arm(now, index);
         if self.slots.ready.len > 0 {
             self.serve(now, ledger, BindReason::Connected);
-            if !self.queue.is_empty() {
+            if !self.cold.queue.is_empty() {
                 self.create(now, ledger, Attempt::Fresh);
             }
         }
@@ -153,8 +153,10 @@ impl Pool {
     #[inline]
     pub(super) fn should_create(&self) -> bool {
         match self.health {
-            HostHealth::Healthy if self.ratio == Ratio::ONE => i64::from(self.queue.len()) > self.capacity,
-            HostHealth::Healthy => self.load().wants(self.ratio, 0),
+            HostHealth::Healthy if self.cold.ratio == Ratio::ONE => {
+                i64::from(self.cold.queue.len()) > self.capacity
+            }
+            HostHealth::Healthy => self.load().wants(self.cold.ratio, 0),
             HostHealth::Degraded | HostHealth::Unhealthy => self.load().needs(),
         }
     }
@@ -200,7 +202,7 @@ impl Pool {
             Attempt::Woken | Attempt::Released => true,
         };
         if ask {
-            match ledger.try_take(Resource::Connections, self.who) {
+            match ledger.try_take(Resource::Connections, self.who()) {
                 Ok(seat) => {
                     self.seats.put(seat);
                     self.stop_waiting(ledger);
@@ -211,7 +213,7 @@ impl Pool {
                 Err(_) => self.cold.stats.cx_overflow += 1,
             }
         }
-        if self.queue.is_empty() {
+        if self.cold.queue.is_empty() {
             return Creation::Refused;
         }
         let alone = self.slots.serving() == 0 && self.cold.forced == NONE;
@@ -264,6 +266,7 @@ impl Pool {
                 idle_for,
                 lost: 0,
                 heard: Heard::Nothing,
+                prev: NONE,
             },
         );
         self.change(index, |hot| hot.state = Some(State::Connecting));

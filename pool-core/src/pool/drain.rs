@@ -74,17 +74,17 @@ impl Pool {
 
     /// Present connections go; what the queue waits for stays.
     fn drain_existing(&mut self, now: Instant, ledger: &mut impl Ledger, cause: DrainCause) {
-        let attempts = self.slots.connecting.len;
+        let attempts = self.slots.table.connecting.len;
         self.sweep(now, ledger, ListName::Ready, Sweep::All(cause));
         self.sweep(now, ledger, ListName::Settling, Sweep::All(cause));
-        if self.queue.is_empty() {
+        if self.cold.queue.is_empty() {
             self.sweep(now, ledger, ListName::Connecting, Sweep::All(cause));
             self.sweep(now, ledger, ListName::EarlyData, Sweep::All(cause));
         }
         self.drain_busy(now, ledger, cause);
         // Attempts that were closed here may have been spares that the streams still in progress ask
         // for; a peer's close would have run the same loop.
-        if !self.queue.is_empty() || self.slots.connecting.len < attempts {
+        if !self.cold.queue.is_empty() || self.slots.table.connecting.len < attempts {
             self.create(now, ledger, Attempt::Fresh);
         }
     }
@@ -109,7 +109,7 @@ impl Pool {
     }
 
     fn sweep(&mut self, now: Instant, ledger: &mut impl Ledger, list: ListName, sweep: Sweep) {
-        let mut at = self.slots.list(list).head;
+        let mut at = self.slots.head(list);
         while at != NONE {
             let index = at;
             at = self.slots.next(index);

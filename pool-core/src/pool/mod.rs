@@ -62,8 +62,9 @@ pub use stats::{HISTOGRAM_BUCKETS, Histogram, Stats};
 pub use view::{ConnView, Counts, Seating, Triple, WaiterView};
 
 use crate::config::{EarlyDataSupport, Multiplexing, PoolConfig, Ratio, RequestLimit};
-use crate::limits::Claimant;
-use crate::time::Heap;
+use crate::id::{HostId, PoolId};
+use crate::limits::{Claimant, Priority};
+use crate::time::{Heap, Instant};
 use demand::Load;
 use orders::Orders;
 use queue::Queue;
@@ -72,38 +73,40 @@ use slots::{Hot, NONE, Slots, list_of};
 use state::State as S;
 
 /// One pool. See the [module's documentation](self).
-// At 10 000 pools a request costs what its cache misses cost: two lines of the pool for a bind, two
-// for the end of a stream, and the rest of the pool is not looked at.
+// At 10 000 pools a request costs what its cache misses cost. What the direct way of a bind and of a
+// stream's end reads and writes is one line here, and one record of a connection in the next two;
+// the fourth line is for what opens, closes and waits, and all else is behind the pointers in it.
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub struct Pool {
-    /// Streams in progress, on draining connections too (Envoy: `num_active_streams_`).
-    active: u64,
     /// Unused streams on all connections that are not draining.
     capacity: i64,
-    seats: Seats,
-    who: Claimant,
     /// Requests bound so far; lives here because every request counts it.
     rq_total: u64,
+    seats: Seats,
+    /// Streams in progress, on draining connections too (Envoy: `num_active_streams_`).
+    active: u32,
+    // A claimant's fields one by one: as a struct it would bring padding into a line that is full.
+    pool: PoolId,
+    host: HostId,
+    priority: Priority,
     flavour: Flavour,
     request_limit: RequestLimit,
     life: Life,
     wait: Wait,
     health: HostHealth,
-    ratio: Ratio,
+    spares: Spares,
+    slots: Slots,
+    /// The first of `cold.timers`, or [`slots::NEVER`].
+    wake_at: Instant,
+    cold: Box<Cold>,
     /// Actions that the driver has not taken.
     untaken: u32,
-    slots: Slots,
-    timers: Heap<WakeReason>,
-    queue: Queue,
-    /// Unused streams on connections whose handshake is not complete.
-    connecting: i64,
-    cold: Box<Cold>,
 }
 
 const _: () = {
-    assert!(core::mem::offset_of!(Pool, slots) == 64, "the first line is full");
-    assert!(size_of::<Pool>() == 320, "five lines; think before it grows");
+    assert!(core::mem::offset_of!(Pool, slots) == 48, "the first line is what a request touches");
+    assert!(size_of::<Pool>() == 256, "four lines; think before it grows");
 };
 
 /// What a request that finds a ready connection does not touch.
@@ -118,8 +121,20 @@ struct Cold {
     /// The connection that was opened without a seat, or [`NONE`].
     forced: u32,
     idle: IdleReport,
+    ratio: Ratio,
+    /// Unused streams on connections whose handshake is not complete.
+    connecting: i64,
+    queue: Queue,
+    timers: Heap<WakeReason>,
     orders: Orders,
     stats: Stats,
+}
+
+/// Whether streams in progress ask for spare connections (`per_upstream_preconnect_ratio`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spares {
+    None,
+    ByRatio,
 }
 
 /// [`Multiplexing`], copied to where every request can see it.
@@ -156,23 +171,24 @@ impl Pool {
             Multiplexing::Exclusive => Flavour::Exclusive,
             Multiplexing::Streams { .. } => Flavour::Streams,
         };
+        let ratio = config.per_upstream_preconnect_ratio();
         Self {
-            slots: Slots::new(),
-            active: 0,
             capacity: 0,
-            seats: Seats::default(),
             rq_total: 0,
-            who,
+            seats: Seats::default(),
+            active: 0,
+            pool: who.pool,
+            host: who.host,
+            priority: who.priority,
             flavour,
             request_limit: config.request_limit(),
             life: Life::Open,
             wait: Wait::None,
             health: HostHealth::Healthy,
-            ratio: config.per_upstream_preconnect_ratio(),
+            spares: if ratio == Ratio::ONE { Spares::None } else { Spares::ByRatio },
+            slots: Slots::new(),
+            wake_at: slots::NEVER,
             untaken: 0,
-            queue: Queue::new(),
-            timers: Heap::new(),
-            connecting: 0,
             cold: Box::new(Cold {
                 config,
                 seed,
@@ -180,6 +196,10 @@ impl Pool {
                 budget: 0,
                 forced: NONE,
                 idle: IdleReport::Fresh,
+                ratio,
+                connecting: 0,
+                queue: Queue::new(),
+                timers: Heap::new(),
                 orders: Orders::default(),
                 stats: Stats::default(),
             }),
@@ -192,35 +212,23 @@ impl Pool {
     /// worlds may go on with the original ledger.
     #[must_use]
     pub fn fork(&self) -> Self {
-        Self {
-            slots: self.slots.clone(),
-            active: self.active,
-            capacity: self.capacity,
-            seats: self.seats.fork(),
-            rq_total: self.rq_total,
-            who: self.who,
-            flavour: self.flavour,
-            request_limit: self.request_limit,
-            life: self.life,
-            wait: self.wait,
-            health: self.health,
-            ratio: self.ratio,
-            untaken: self.untaken,
-            queue: self.queue.clone(),
-            timers: self.timers.clone(),
-            connecting: self.connecting,
-            cold: self.cold.clone(),
-        }
+        Self { seats: self.seats.fork(), slots: self.slots.clone(), cold: self.cold.clone(), ..*self }
+    }
+
+    /// The name under which seats are claimed.
+    #[inline]
+    fn who(&self) -> Claimant {
+        Claimant { pool: self.pool, host: self.host, priority: self.priority }
     }
 
     /// What is asked of the pool, for the should-create test.
     fn load(&self) -> Load {
         Load {
-            pending: u64::from(self.queue.len()),
-            active: self.active,
+            pending: u64::from(self.cold.queue.len()),
+            active: u64::from(self.active),
             capacity: self.capacity,
-            connecting: self.connecting,
-            settling: self.slots.settling.len,
+            connecting: self.cold.connecting,
+            settling: self.slots.settling,
         }
     }
 
@@ -231,9 +239,9 @@ impl Pool {
         let (share, from) = (hot.share(), hot.state);
         edit(hot);
         let (after, to) = (hot.share(), hot.state);
-        self.active = self.active + u64::from(after.active) - u64::from(share.active);
+        self.active = self.active + after.active - share.active;
         self.capacity += after.capacity - share.capacity;
-        self.connecting += after.connecting - share.connecting;
+        self.cold.connecting += after.connecting - share.connecting;
         if from == to {
             return;
         }
@@ -247,13 +255,13 @@ impl Pool {
             }
         }
         match from {
-            Some(S::Draining(_)) => self.slots.draining -= 1,
-            Some(S::Closed(_)) => self.slots.closing -= 1,
+            Some(S::Draining(_)) => self.slots.table.draining -= 1,
+            Some(S::Closed(_)) => self.slots.table.closing -= 1,
             None | Some(S::Connecting | S::EarlyData | S::Ready(_) | S::Busy(_)) => {}
         }
         match to {
-            Some(S::Draining(_)) => self.slots.draining += 1,
-            Some(S::Closed(_)) => self.slots.closing += 1,
+            Some(S::Draining(_)) => self.slots.table.draining += 1,
+            Some(S::Closed(_)) => self.slots.table.closing += 1,
             None | Some(S::Connecting | S::EarlyData | S::Ready(_) | S::Busy(_)) => {}
         }
     }

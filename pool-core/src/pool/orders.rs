@@ -31,6 +31,10 @@ impl<T> Default for Line<T> {
 
 impl<T: Copy> Line<T> {
     fn push(&mut self, item: T) {
+        // From one upwards by doubling: there are many pools, and most order one thing at a time.
+        if self.items.len() == self.items.capacity() {
+            self.items.reserve_exact(self.items.len().max(1));
+        }
         self.items.push(item);
     }
 

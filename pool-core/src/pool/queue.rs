@@ -217,6 +217,9 @@ impl Queue {
         let index = self.free;
         if index == NONE {
             let index = u32::try_from(self.waiters.len()).unwrap_or(NONE);
+            if self.waiters.len() == self.waiters.capacity() {
+                self.waiters.reserve_exact(self.waiters.len().max(1));
+            }
             self.waiters.push(waiter);
             return index;
         }

@@ -33,6 +33,26 @@ impl Seats {
         Some(Seat::new(resource, who))
     }
 
+    /// How many of [`Resource::Pending`]: one for every queued request.
+    #[inline]
+    pub(super) fn pending(&self) -> u32 {
+        self.pending
+    }
+
+    /// [`Seats::put`] for what every request takes.
+    #[inline]
+    pub(super) fn put_request(&mut self, seat: Seat) {
+        let Seat { resource: _, priority: _, host: _ } = seat;
+        self.requests += 1;
+    }
+
+    /// [`Seats::take`] for what every request gives back.
+    #[inline]
+    pub(super) fn take_request(&mut self, who: Claimant) -> Option<Seat> {
+        self.requests = self.requests.checked_sub(1)?;
+        Some(Seat::new(Resource::Requests, who))
+    }
+
     /// A second book of the same seats; see [`Pool::fork`].
     pub(super) fn fork(&self) -> Self {
         Self { connections: self.connections, pending: self.pending, requests: self.requests }
@@ -42,11 +62,11 @@ impl Seats {
     pub(super) fn agree(&self, pool: &Pool) -> bool {
         let forced = u32::from(pool.cold.forced != NONE);
         let requests = match pool.request_limit {
-            RequestLimit::Enforced => pool.active,
+            RequestLimit::Enforced => u64::from(pool.active),
             RequestLimit::Ignored => 0,
         };
         self.connections + forced == pool.slots.live
-            && self.pending == pool.queue.len()
+            && self.pending == pool.cold.queue.len()
             && u64::from(self.requests) == requests
     }
 
@@ -79,13 +99,13 @@ impl Pool {
             Resource::Connections => {}
             Resource::Pending | Resource::Requests | Resource::Retries | Resource::Pools => {
                 // The pool never asked for these.
-                ledger.cancel_wait(resource, self.who);
+                ledger.cancel_wait(resource, self.who());
                 return self.ignore();
             }
         }
         if self.wait == Wait::None {
             // It came too late; somebody else may need it.
-            ledger.cancel_wait(resource, self.who);
+            ledger.cancel_wait(resource, self.who());
             return;
         }
         if self.has_unseated() {
@@ -124,7 +144,7 @@ impl Pool {
     /// Seats the forced connection if a seat is free for it.
     pub(super) fn seat_forced(&mut self, ledger: &mut impl Ledger) {
         if self.wait == Wait::Forced && self.has_unseated() {
-            if let Ok(seat) = ledger.try_take(Resource::Connections, self.who) {
+            if let Ok(seat) = ledger.try_take(Resource::Connections, self.who()) {
                 self.seats.put(seat);
                 self.cold.forced = NONE;
                 self.stop_waiting(ledger);
@@ -136,7 +156,7 @@ impl Pool {
     pub(super) fn stop_waiting(&mut self, ledger: &mut impl Ledger) {
         if self.wait != Wait::None {
             self.wait = Wait::None;
-            ledger.cancel_wait(Resource::Connections, self.who);
+            ledger.cancel_wait(Resource::Connections, self.who());
         }
     }
 
@@ -149,7 +169,7 @@ impl Pool {
         if wait > self.wait {
             self.wait = wait;
         }
-        ledger.await_free(Resource::Connections, self.who, need);
+        ledger.await_free(Resource::Connections, self.who(), need);
     }
 
     /// Brings the wait in line with what is left to wait for.
@@ -159,7 +179,7 @@ impl Pool {
         }
         let wanted = if self.has_unseated() {
             Wait::Forced
-        } else if self.queue.is_empty() || self.life == Life::Deleting {
+        } else if self.cold.queue.is_empty() || self.life == Life::Deleting {
             Wait::None
         } else {
             Wait::Queue
@@ -187,7 +207,7 @@ impl Pool {
     #[cold]
     fn finish_slowly(&mut self, now: Instant, ledger: &mut impl Ledger) {
         if self.life == Life::Deleting {
-            if self.queue.is_empty() {
+            if self.cold.queue.is_empty() {
                 self.close_unused(now, ledger);
             } else if self.slots.serving() == 0 {
                 self.purge(ledger, FailReason::Deleted, 0);
@@ -204,7 +224,7 @@ impl Pool {
             RequestLimit::Ignored => {}
             RequestLimit::Enforced => {
                 for _ in 0..count {
-                    if let Some(seat) = self.seats.take(Resource::Requests, self.who) {
+                    if let Some(seat) = self.seats.take_request(self.who()) {
                         ledger.give_back(seat);
                     }
                 }
@@ -216,7 +236,7 @@ impl Pool {
     pub(super) fn release_connection(&mut self, ledger: &mut impl Ledger, index: u32) {
         if self.cold.forced == index {
             self.cold.forced = NONE;
-        } else if let Some(seat) = self.seats.take(Resource::Connections, self.who) {
+        } else if let Some(seat) = self.seats.take(Resource::Connections, self.who()) {
             ledger.give_back(seat);
         }
     }

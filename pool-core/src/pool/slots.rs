@@ -27,14 +27,13 @@ pub(super) struct Hot {
     pub(super) limit: u32,
     /// Streams left in its life.
     pub(super) remaining: u32,
-    prev: u32,
-    next: u32,
+    pub(super) next: u32,
     /// `None` while the slot is vacant.
     pub(super) state: Option<State>,
     pub(super) usage: Usage,
 }
 
-const _: () = assert!(size_of::<Hot>() == 40, "five words; think before it grows");
+const _: () = assert!(size_of::<Hot>() == 32, "two to a cache line; think before it grows");
 
 /// The rest of a connection.
 #[derive(Clone, Debug)]
@@ -53,6 +52,8 @@ pub(super) struct Cold {
     pub(super) lost: u32,
     /// What the driver has heard of it.
     pub(super) heard: Heard,
+    /// The one before it in its list; see [`Ready`] for the first of the ready ones.
+    pub(super) prev: u32,
 }
 
 /// Which orders about a connection the driver has taken.
@@ -75,6 +76,18 @@ pub(super) struct Share {
 }
 
 impl Hot {
+    /// A slot that was never used.
+    const VACANT: Self = Self {
+        idle_since: NEVER,
+        generation: 0,
+        active: 0,
+        limit: 0,
+        remaining: 0,
+        next: NONE,
+        state: None,
+        usage: Usage::First,
+    };
+
     /// Streams that it could still take at once; negative after the peer lowered its limit.
     pub(super) fn unused(&self) -> i64 {
         i64::from(self.remaining).min(i64::from(self.limit) - i64::from(self.active))
@@ -91,6 +104,19 @@ impl Hot {
         };
         Share { active: self.active, capacity, connecting }
     }
+}
+
+/// Connections that may be bound, the one that became ready last first.
+///
+/// Nearly every request takes the first one and puts it back before the next request comes. So that
+/// this touches no neighbour, `prev` of the first one is left as it is when it becomes the first:
+/// `stale` is what it says, or [`NONE`] if that is not known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ready {
+    /// Entered last.
+    pub(super) head: u32,
+    stale: u32,
+    pub(super) len: u32,
 }
 
 /// Connections of one state in the order in which they entered it.
@@ -127,43 +153,75 @@ pub(super) fn list_of(state: Option<State>) -> Option<ListName> {
     }
 }
 
-/// All connections of a pool. The first cache line is what a request touches.
+/// How many records have their place beside the pool's own fields.
+const NEAR: usize = 4;
+
+/// All connections of a pool: the first few records in place, one cache miss away from nothing, the
+/// others in a table of their own, and behind a pointer what a request does not touch.
 #[repr(C)]
 #[derive(Clone, Debug)]
 pub(super) struct Slots {
-    hot: Vec<Hot>,
-    pub(super) ready: List,
-    pub(super) settling: List,
+    pub(super) ready: Ready,
+    /// Connections that settle: `table.settling.len`, which every turn asks for.
+    pub(super) settling: u32,
+    near: [Hot; NEAR],
+    /// Vacant ones at the end, for growth. Not a `Vec`: among its values that cannot be is where the
+    /// compiler would note that there is no pool, and a request would have to look at one line more.
+    far: Box<[Hot]>,
+    pub(super) table: Box<Table>,
     /// Slots in use.
     pub(super) live: u32,
+}
+
+/// The part of the slots that only openings, closings and lists of the rarer states touch.
+#[derive(Clone, Debug)]
+pub(super) struct Table {
     pub(super) draining: u32,
     pub(super) closing: u32,
     free: u32,
+    pub(super) settling: List,
     pub(super) connecting: List,
     pub(super) early_data: List,
+    /// One for every slot that was ever used.
     cold: Vec<Cold>,
 }
 
 impl Slots {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            hot: Vec::new(),
-            ready: List::EMPTY,
-            settling: List::EMPTY,
-            connecting: List::EMPTY,
-            early_data: List::EMPTY,
-            free: NONE,
+            ready: Ready { head: NONE, stale: NONE, len: 0 },
+            settling: 0,
+            near: [const { Hot::VACANT }; NEAR],
+            far: Box::default(),
+            table: Box::new(Table {
+                draining: 0,
+                closing: 0,
+                free: NONE,
+                settling: List::EMPTY,
+                connecting: List::EMPTY,
+                early_data: List::EMPTY,
+                cold: Vec::new(),
+            }),
             live: 0,
-            draining: 0,
-            closing: 0,
-            cold: Vec::new(),
         }
+    }
+
+    #[inline]
+    fn get(&self, index: u32) -> Option<&Hot> {
+        let index = index as usize;
+        if index < NEAR { Some(&self.near[index]) } else { self.far.get(index - NEAR) }
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut Hot> {
+        let index = index as usize;
+        if index < NEAR { Some(&mut self.near[index]) } else { self.far.get_mut(index - NEAR) }
     }
 
     /// The slot and state of a connection whose name is alive.
     #[inline]
     pub(super) fn find(&self, conn: ConnId) -> Option<(u32, State)> {
-        let hot = self.hot.get(conn.index as usize)?;
+        let hot = self.get(conn.index)?;
         if hot.generation != conn.generation {
             return None;
         }
@@ -173,7 +231,7 @@ impl Slots {
     /// The record of a connection whose name is alive.
     #[inline]
     pub(super) fn find_hot(&mut self, conn: ConnId) -> Option<&mut Hot> {
-        self.hot.get_mut(conn.index as usize).filter(|hot| hot.generation == conn.generation)
+        self.get_mut(conn.index).filter(|hot| hot.generation == conn.generation)
     }
 
     pub(super) fn id(&self, index: u32) -> ConnId {
@@ -181,43 +239,46 @@ impl Slots {
     }
 
     pub(super) fn cold(&self, index: u32) -> &Cold {
-        &self.cold[index as usize]
+        &self.table.cold[index as usize]
     }
 
     pub(super) fn cold_mut(&mut self, index: u32) -> &mut Cold {
-        &mut self.cold[index as usize]
+        &mut self.table.cold[index as usize]
     }
 
     /// Slots in use, in the order of the table.
     pub(super) fn live_slots(&self) -> impl Iterator<Item = (u32, State)> + '_ {
-        (0u32..).zip(&self.hot).filter_map(|(index, hot)| Some((index, hot.state?)))
+        (0u32..)
+            .zip(self.near.iter().chain(self.far.iter()))
+            .filter_map(|(index, hot)| Some((index, hot.state?)))
     }
 
     /// How many slots there are, vacant ones included.
     pub(super) fn table_len(&self) -> u32 {
-        u32::try_from(self.hot.len()).unwrap_or(NONE)
+        u32::try_from(self.table.cold.len()).unwrap_or(NONE)
     }
 
     /// Connections that serve or will serve: neither draining nor given up.
     pub(super) fn serving(&self) -> u32 {
-        self.live - self.draining - self.closing
+        self.live - self.table.draining - self.table.closing
     }
 
-    pub(super) fn list(&self, name: ListName) -> &List {
+    /// The member of a list that entered last.
+    pub(super) fn head(&self, name: ListName) -> u32 {
         match name {
-            ListName::Connecting => &self.connecting,
-            ListName::EarlyData => &self.early_data,
-            ListName::Ready => &self.ready,
-            ListName::Settling => &self.settling,
+            ListName::Connecting => self.table.connecting.head,
+            ListName::EarlyData => self.table.early_data.head,
+            ListName::Ready => self.ready.head,
+            ListName::Settling => self.table.settling.head,
         }
     }
 
     /// The members of a list, last entered first.
     pub(super) fn members(&self, name: ListName) -> impl Iterator<Item = u32> + '_ {
-        let mut at = self.list(name).head;
+        let mut at = self.head(name);
         core::iter::from_fn(move || {
             let index = at;
-            at = self.hot.get(index as usize)?.next;
+            at = self.get(index)?.next;
             Some(index)
         })
     }
@@ -227,87 +288,137 @@ impl Slots {
         self[index].next
     }
 
+    /// Whether every member of a list knows the one before it.
+    pub(super) fn are_linked(&self) -> bool {
+        let lists = [ListName::Connecting, ListName::EarlyData, ListName::Ready, ListName::Settling];
+        lists.into_iter().all(|name| {
+            let first = match name {
+                ListName::Ready => self.ready.stale,
+                ListName::Connecting | ListName::EarlyData | ListName::Settling => NONE,
+            };
+            let mut before = first;
+            self.members(name).all(|index| {
+                let said = self.cold(index).prev;
+                let right = said == before || (index == self.ready.head && before == NONE);
+                before = index;
+                right
+            })
+        })
+    }
+
     /// A slot for a new connection; vacant, in no list and no total until it gets a state.
     pub(super) fn insert(&mut self, limit: u32, remaining: u32, cold: Cold) -> u32 {
         self.live += 1;
-        let index = self.free;
-        if index == NONE {
-            // From one upwards by doubling: most pools have few connections, and there are many pools.
-            if self.hot.len() == self.hot.capacity() {
-                self.hot.reserve_exact(self.hot.len().max(1));
-                self.cold.reserve_exact(self.hot.len().max(1));
-            }
-            let index = self.table_len();
-            self.hot.push(Hot {
-                idle_since: NEVER,
-                generation: 0,
-                active: 0,
-                limit,
-                remaining,
-                prev: NONE,
-                next: NONE,
-                state: None,
-                usage: Usage::First,
-            });
-            self.cold.push(cold);
+        let index = self.table.free;
+        if index != NONE {
+            let hot = &mut self[index];
+            let (generation, free) = (hot.generation, hot.next);
+            *hot = Hot { generation, limit, remaining, ..Hot::VACANT };
+            self.table.free = free;
+            *self.cold_mut(index) = cold;
             return index;
         }
-        let hot = &mut self.hot[index as usize];
-        self.free = hot.next;
-        hot.idle_since = NEVER;
-        hot.limit = limit;
-        hot.remaining = remaining;
-        hot.usage = Usage::First;
-        self.cold[index as usize] = cold;
+        let index = self.table_len();
+        let hot = Hot { limit, remaining, ..Hot::VACANT };
+        match self.near.get_mut(index as usize) {
+            Some(near) => *near = hot,
+            None => {
+                let place = index as usize - NEAR;
+                if place == self.far.len() {
+                    self.grow();
+                }
+                self.far[place] = hot;
+            }
+        }
+        // From one upwards by doubling: most pools have few connections, and there are many pools.
+        let cold_slots = &mut self.table.cold;
+        if cold_slots.len() == cold_slots.capacity() {
+            cold_slots.reserve_exact(cold_slots.len().max(1));
+        }
+        cold_slots.push(cold);
         index
+    }
+
+    /// Doubles the room.
+    #[cold]
+    fn grow(&mut self) {
+        let mut far = core::mem::take(&mut self.far).into_vec();
+        let length = (2 * far.len()).max(NEAR);
+        far.reserve_exact(length - far.len());
+        far.resize(length, Hot::VACANT);
+        self.far = far.into_boxed_slice();
     }
 
     /// Frees a slot whose connection is in no list and has no stream; its name is dead from now on.
     pub(super) fn remove(&mut self, index: u32) {
-        let free = self.free;
-        let hot = &mut self.hot[index as usize];
+        let free = core::mem::replace(&mut self.table.free, index);
+        let hot = &mut self[index];
         hot.generation = hot.generation.wrapping_add(1);
         hot.next = free;
-        self.free = index;
         self.live -= 1;
     }
 
+    /// The first of the ready connections, whose record the caller has at hand, is taken: `next` is
+    /// the one behind it.
     #[inline]
-    fn list_mut(&mut self, name: ListName) -> &mut List {
-        match name {
-            ListName::Connecting => &mut self.connecting,
-            ListName::EarlyData => &mut self.early_data,
-            ListName::Ready => &mut self.ready,
-            ListName::Settling => &mut self.settling,
-        }
+    pub(super) fn pop_ready(&mut self, next: u32) {
+        self.ready = Ready { head: next, stale: self.ready.head, len: self.ready.len - 1 };
     }
 
-    #[inline(always)]
+    /// Lists a connection that became ready; answers what its record must have as `next`.
+    #[inline]
+    pub(super) fn push_ready(&mut self, index: u32) -> u32 {
+        let Ready { head, stale, len } = self.ready;
+        self.ready = Ready { head: index, stale: NONE, len: len + 1 };
+        if head != NONE && stale != index {
+            self.cold_mut(head).prev = index;
+        }
+        head
+    }
+
     pub(super) fn push_front(&mut self, name: ListName, index: u32) {
-        let list = self.list_mut(name);
+        let list = match name {
+            ListName::Ready => {
+                self[index].next = self.push_ready(index);
+                return;
+            }
+            ListName::Connecting => &mut self.table.connecting,
+            ListName::EarlyData => &mut self.table.early_data,
+            ListName::Settling => {
+                self.settling += 1;
+                &mut self.table.settling
+            }
+        };
         let old = list.head;
         list.head = index;
         list.len += 1;
         if old == NONE {
             list.tail = index;
         } else {
-            self.hot[old as usize].prev = index;
+            self.cold_mut(old).prev = index;
         }
-        let hot = &mut self.hot[index as usize];
-        hot.prev = NONE;
-        hot.next = old;
+        self.cold_mut(index).prev = NONE;
+        self[index].next = old;
     }
 
-    #[inline(always)]
     pub(super) fn unlink(&mut self, name: ListName, index: u32) {
-        let Hot { prev, next, .. } = self.hot[index as usize];
-        if next != NONE {
-            self.hot[next as usize].prev = prev;
-        }
-        if prev != NONE {
-            self.hot[prev as usize].next = next;
-        }
-        let list = self.list_mut(name);
+        let next = self[index].next;
+        let prev = self.cold(index).prev;
+        let list = match name {
+            ListName::Ready => {
+                if self.ready.head == index {
+                    return self.pop_ready(next);
+                }
+                self.ready.len -= 1;
+                return self.join(prev, next);
+            }
+            ListName::Connecting => &mut self.table.connecting,
+            ListName::EarlyData => &mut self.table.early_data,
+            ListName::Settling => {
+                self.settling -= 1;
+                &mut self.table.settling
+            }
+        };
         if prev == NONE {
             list.head = next;
         }
@@ -315,6 +426,17 @@ impl Slots {
             list.tail = prev;
         }
         list.len -= 1;
+        self.join(prev, next);
+    }
+
+    /// Makes two members neighbours after the one between them left.
+    fn join(&mut self, prev: u32, next: u32) {
+        if next != NONE {
+            self.cold_mut(next).prev = prev;
+        }
+        if prev != NONE {
+            self[prev].next = next;
+        }
     }
 }
 
@@ -323,13 +445,15 @@ impl Index<u32> for Slots {
 
     #[inline]
     fn index(&self, index: u32) -> &Hot {
-        &self.hot[index as usize]
+        let index = index as usize;
+        if index < NEAR { &self.near[index] } else { &self.far[index - NEAR] }
     }
 }
 
 impl IndexMut<u32> for Slots {
     #[inline]
     fn index_mut(&mut self, index: u32) -> &mut Hot {
-        &mut self.hot[index as usize]
+        let index = index as usize;
+        if index < NEAR { &mut self.near[index] } else { &mut self.far[index - NEAR] }
     }
 }

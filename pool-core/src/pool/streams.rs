@@ -4,7 +4,7 @@ use super::action::{BindReason, CloseReason};
 use super::connect::Attempt;
 use super::slots::{ListName, NONE};
 use super::state::{DrainCause, Handshake, Phase, State};
-use super::{Flavour, Life, Pool};
+use super::{Flavour, Life, Pool, Wait};
 use crate::id::ConnId;
 use crate::limits::Ledger;
 use crate::report::StreamEnd;
@@ -46,28 +46,48 @@ impl Pool {
         conn: ConnId,
         end: StreamEnd,
     ) {
-        if self.flavour == Flavour::Exclusive
-            && end == StreamEnd::Complete
-            && self.queue.is_empty()
-            && self.slots.settling.head == NONE
-            && self.life == Life::Open
-        {
-            if let Some(hot) = self.slots.find_hot(conn) {
-                if hot.state == Some(State::Busy(Handshake::Complete)) && hot.active == 1 && hot.limit == 1 {
-                    // Nobody could have been bound in between: it never was in the other list.
-                    hot.active = 0;
-                    hot.idle_since = now;
-                    hot.state = Some(State::Ready(Phase::Open));
-                    self.active -= 1;
-                    self.capacity += 1;
-                    self.slots.push_front(ListName::Ready, conn.index);
-                    self.release_requests(ledger, 1);
-                    return self.finish(now, ledger);
-                }
-            }
+        if !self.settle_directly(now, ledger, conn, end) {
+            self.handle_stream_ended(now, ledger, conn, end);
+            self.handle_settled(now, ledger);
         }
-        self.handle_stream_ended(now, ledger, conn, end);
-        self.handle_settled(now, ledger);
+    }
+
+    /// The direct way of both facts: the connection can be bound again, if nothing can follow from
+    /// it. Answers `false`, and has changed nothing, where somebody waits or something is to end. No
+    /// deadline moves forward and no action is ordered.
+    // Always: as a call of its own it costs a tenth of what it does.
+    #[inline(always)]
+    pub(crate) fn settle_directly(
+        &mut self,
+        now: Instant,
+        ledger: &mut impl Ledger,
+        conn: ConnId,
+        end: StreamEnd,
+    ) -> bool {
+        if self.flavour != Flavour::Exclusive
+            || end != StreamEnd::Complete
+            || self.seats.pending() > 0
+            || self.slots.settling > 0
+            || self.life != Life::Open
+            || self.wait != Wait::None
+        {
+            return false;
+        }
+        let next = self.slots.ready.head;
+        let Some(hot) = self.slots.find_hot(conn) else { return false };
+        if hot.state != Some(State::Busy(Handshake::Complete)) || hot.active != 1 || hot.limit != 1 {
+            return false;
+        }
+        // Nobody could have been bound in between: it never was in the list of those that settle.
+        hot.active = 0;
+        hot.idle_since = now;
+        hot.state = Some(State::Ready(Phase::Open));
+        hot.next = next;
+        self.slots.push_ready(conn.index);
+        self.active -= 1;
+        self.capacity += 1;
+        self.release_requests(ledger, 1);
+        true
     }
 
     /// What came with the last responses was looked at: connections that settled and are still there
@@ -76,7 +96,7 @@ impl Pool {
     pub fn handle_settled(&mut self, now: Instant, ledger: &mut impl Ledger) {
         // Oldest first, so that the one whose stream ended last is picked first.
         loop {
-            let index = self.slots.settling.tail;
+            let index = self.slots.table.settling.tail;
             if index == NONE {
                 break;
             }
@@ -84,7 +104,7 @@ impl Pool {
             self.slots[index].state = Some(State::Ready(Phase::Open));
             self.slots.push_front(ListName::Ready, index);
         }
-        if !self.queue.is_empty() {
+        if !self.cold.queue.is_empty() {
             self.serve_then_create(now, ledger, BindReason::Settled);
         }
         self.finish(now, ledger);
@@ -274,10 +294,10 @@ impl Pool {
 
     /// Lets the queue have what became free.
     fn use_capacity(&mut self, now: Instant, ledger: &mut impl Ledger, reason: BindReason) {
-        if self.queue.is_empty() {
+        if self.cold.queue.is_empty() {
             return;
         }
-        let early = self.slots.early_data.len > 0;
+        let early = self.slots.table.early_data.len > 0;
         if early {
             self.serve_early(now, ledger);
         }
@@ -291,7 +311,7 @@ impl Pool {
 
     fn serve_then_create(&mut self, now: Instant, ledger: &mut impl Ledger, reason: BindReason) {
         self.serve(now, ledger, reason);
-        if !self.queue.is_empty() {
+        if !self.cold.queue.is_empty() {
             self.create(now, ledger, Attempt::Fresh);
         }
     }

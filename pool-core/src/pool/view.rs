@@ -108,19 +108,19 @@ impl Pool {
     /// The name under which the pool claims seats.
     #[must_use]
     pub fn claimant(&self) -> Claimant {
-        self.who
+        self.who()
     }
 
     /// Whether nothing is left: no connection, closing ones included, and no queued request.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.slots.live == 0 && self.queue.is_empty()
+        self.slots.live == 0 && self.cold.queue.is_empty()
     }
 
     /// Whether a stream is in progress or a request is queued (Envoy: `hasActiveConnections`).
     #[must_use]
     pub fn has_active_connections(&self) -> bool {
-        self.active > 0 || !self.queue.is_empty()
+        self.active > 0 || !self.cold.queue.is_empty()
     }
 
     /// Whether the pool waits for the ledger to free a connection seat.
@@ -132,30 +132,34 @@ impl Pool {
     /// Envoy's three numbers.
     #[must_use]
     pub fn triple(&self) -> Triple {
-        Triple { active: self.active, pending: u64::from(self.queue.len()), capacity: self.capacity }
+        Triple {
+            active: u64::from(self.active),
+            pending: u64::from(self.cold.queue.len()),
+            capacity: self.capacity,
+        }
     }
 
     /// Unused streams on connections whose handshake is not complete (Envoy:
     /// `connecting_stream_capacity`).
     #[must_use]
     pub fn connecting_capacity(&self) -> i64 {
-        self.connecting
+        self.cold.connecting
     }
 
     /// Connections by state.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let slots = &self.slots;
-        let (connecting, early_data) = (slots.connecting.len, slots.early_data.len);
-        let (settling, ready) = (slots.settling.len, slots.ready.len + slots.settling.len);
+        let (connecting, early_data) = (slots.table.connecting.len, slots.table.early_data.len);
+        let (settling, ready) = (slots.settling, slots.ready.len + slots.settling);
         Counts {
             connecting,
             early_data,
             ready,
             settling,
             busy: slots.serving() - connecting - early_data - ready,
-            draining: slots.draining,
-            closing: slots.closing,
+            draining: slots.table.draining,
+            closing: slots.table.closing,
         }
     }
 
@@ -179,10 +183,10 @@ impl Pool {
 
     /// All queued requests, the one that is served next first.
     pub fn waiters(&self) -> impl Iterator<Item = WaiterView> + '_ {
-        self.queue.iter().map(|index| {
-            let waiter = self.queue.get(index);
+        self.cold.queue.iter().map(|index| {
+            let waiter = self.cold.queue.get(index);
             WaiterView {
-                id: self.queue.id(index),
+                id: self.cold.queue.id(index),
                 token: waiter.token,
                 early_data: waiter.early_data,
                 queued_at: waiter.queued_at,
@@ -230,16 +234,21 @@ impl Pool {
             }
         }
         let slots = &self.slots;
-        let lists = [slots.connecting, slots.early_data, slots.ready, slots.settling];
-        let in_lists: u32 = lists.iter().map(|list| list.len).sum();
+        let table = &slots.table;
+        let in_lists = table.connecting.len + table.early_data.len + table.settling.len + slots.ready.len;
         let checks = [
-            (self.active == active, "active streams"),
+            (u64::from(self.active) == active, "active streams"),
             (self.capacity == capacity, "capacity"),
-            (self.connecting == connecting, "connecting capacity"),
-            ((slots.live, slots.draining, slots.closing) == (live, draining, closing), "connections"),
-            (in_lists as usize == listed, "list lengths"),
-            (self.queue.iter().count() == self.queue.len() as usize, "queue length"),
-            (self.queue.is_empty() || slots.ready.len == 0, "a queue beside a ready connection"),
+            (self.cold.connecting == connecting, "connecting capacity"),
+            (
+                (slots.live, slots.table.draining, slots.table.closing) == (live, draining, closing),
+                "connections",
+            ),
+            (in_lists as usize == listed && table.settling.len == slots.settling, "list lengths"),
+            (slots.are_linked(), "links of lists"),
+            (self.wake_at == self.first_timer(), "the first timer"),
+            (self.cold.queue.iter().count() == self.cold.queue.len() as usize, "queue length"),
+            (self.cold.queue.is_empty() || slots.ready.len == 0, "a queue beside a ready connection"),
             (self.seats.agree(self), "seats"),
         ];
         checks.iter().find(|(right, _)| !right).map_or(Ok(()), |(_, name)| Err(*name))

@@ -19,7 +19,7 @@ impl Pool {
         waiter: WaiterId,
         policy: CancelPolicy,
     ) -> bool {
-        let Some(index) = self.queue.find(waiter) else {
+        let Some(index) = self.cold.queue.find(waiter) else {
             self.ignore();
             return false;
         };
@@ -36,7 +36,7 @@ impl Pool {
     /// Closes at most one attempt that nobody needs any more: the newest, or a connection that waits
     /// for early data in vain.
     fn close_excess(&mut self, now: Instant, ledger: &mut impl Ledger) {
-        let (connecting, early) = (self.slots.connecting.head, self.slots.early_data.head);
+        let (connecting, early) = (self.slots.table.connecting.head, self.slots.table.early_data.head);
         let candidate = if connecting != NONE {
             connecting
         } else if early != NONE && self.slots[early].active == 0 {
@@ -45,7 +45,7 @@ impl Pool {
             return;
         };
         let ratio = match self.health {
-            HostHealth::Healthy => self.ratio,
+            HostHealth::Healthy => self.cold.ratio,
             HostHealth::Degraded | HostHealth::Unhealthy => Ratio::ONE,
         };
         if self.load().can_spare(ratio, self.slots[candidate].unused()) {
@@ -56,10 +56,10 @@ impl Pool {
 
     /// Out of the queue and out of its gauge.
     pub(super) fn leave_queue(&mut self, ledger: &mut impl Ledger, index: u32) -> (WaiterId, Token) {
-        if let Some(seat) = self.seats.take(Resource::Pending, self.who) {
+        if let Some(seat) = self.seats.take(Resource::Pending, self.who()) {
             ledger.give_back(seat);
         }
-        self.queue.remove(index)
+        self.cold.queue.remove(index)
     }
 
     pub(super) fn fail(&mut self, ledger: &mut impl Ledger, index: u32, reason: FailReason) {
@@ -71,8 +71,8 @@ impl Pool {
     /// queued after this call is not touched by it.
     pub(super) fn purge(&mut self, ledger: &mut impl Ledger, reason: FailReason, keep: u32) -> u64 {
         let mut failed = 0;
-        while self.queue.len() > keep {
-            let Some(newest) = self.queue.back() else { break };
+        while self.cold.queue.len() > keep {
+            let Some(newest) = self.cold.queue.back() else { break };
             self.fail(ledger, newest, reason);
             failed += 1;
         }

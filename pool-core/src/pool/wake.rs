@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use super::Pool;
 use super::action::{CloseReason, WakeReason};
-use super::slots::{NEVER, NONE};
+use super::slots::NEVER;
 use super::state::{DrainCause, Handshake, State};
 use crate::limits::Ledger;
 use crate::time::{Deadline, Instant};
@@ -21,11 +21,18 @@ impl Pool {
         if self.untaken > 0 {
             return Deadline::Now(WakeReason::Actions);
         }
-        if self.slots.settling.head != NONE {
+        if self.slots.settling > 0 {
             return Deadline::Now(WakeReason::Settle);
         }
-        let timer = self.timers.first().map_or(Deadline::Never, |(at, reason)| Deadline::At(at, reason));
-        match self.queue.deadline() {
+        let timer = if self.wake_at == NEVER {
+            Deadline::Never
+        } else {
+            self.cold.timers.first().map_or(Deadline::Never, |(at, reason)| Deadline::At(at, reason))
+        };
+        if self.seats.pending() == 0 {
+            return timer;
+        }
+        match self.cold.queue.deadline() {
             None => timer,
             Some(at) => timer.soonest(Deadline::At(at, WakeReason::PendingTimeout)),
         }
@@ -34,20 +41,21 @@ impl Pool {
     /// Time has passed: does everything that is due, in the order of its deadlines, and settles
     /// connections first.
     pub fn handle_timeout(&mut self, now: Instant, ledger: &mut impl Ledger) {
-        if self.slots.settling.head != NONE {
+        if self.slots.settling > 0 {
             self.handle_settled(now, ledger);
         }
         loop {
-            let timer = self.timers.first().map_or(NEVER, |(at, _)| at);
-            let request = self.queue.deadline().unwrap_or(NEVER);
+            let timer = self.wake_at;
+            let request = self.cold.queue.deadline().unwrap_or(NEVER);
             if timer.min(request) > now || timer.min(request) == NEVER {
                 break;
             }
             if request <= timer {
-                if let Some(index) = self.queue.due(now) {
+                if let Some(index) = self.cold.queue.due(now) {
                     self.pending_timed_out(ledger, index);
                 }
-            } else if let Some(index) = self.timers.pop_due(now) {
+            } else if let Some(index) = self.cold.timers.pop_due(now) {
+                self.wake_at = self.first_timer();
                 self.fire(now, ledger, index);
             }
         }
@@ -57,9 +65,21 @@ impl Pool {
     /// Sets the connection's entry to the earliest thing that can happen to it.
     pub(super) fn arm(&mut self, now: Instant, index: u32) {
         match self.next_event(now, index) {
-            Some((at, reason)) if at != NEVER => self.timers.set(index, at, reason),
-            Some(_) | None => self.timers.remove(index),
+            Some((at, reason)) if at != NEVER => self.cold.timers.set(index, at, reason),
+            Some(_) | None => self.cold.timers.remove(index),
         }
+        self.wake_at = self.first_timer();
+    }
+
+    /// Takes a connection's entry away.
+    pub(super) fn disarm(&mut self, index: u32) {
+        self.cold.timers.remove(index);
+        self.wake_at = self.first_timer();
+    }
+
+    /// The earliest entry of the heap, or [`NEVER`].
+    pub(super) fn first_timer(&self) -> Instant {
+        self.cold.timers.first().map_or(NEVER, |(at, _)| at)
     }
 
     fn next_event(&self, now: Instant, index: u32) -> Option<(Instant, WakeReason)> {

@@ -247,7 +247,7 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
     }
 
     /// A response that cannot be completed: closing without its end tells the client.
-    fn break_off(&mut self, error: &BoxError) -> Over {
+    fn break_off(&self, error: &BoxError) -> Over {
         tracing::debug!(%error, "response broke off");
         count(&self.place.house().counters.failures);
         Over::Close

@@ -20,19 +20,17 @@ pub(crate) struct Heap<R> {
     entries: Vec<Entry<R>>,
     /// Where a key's entry is; [`ABSENT`] if nowhere.
     places: Vec<u32>,
-    /// The first entry's, so that asking for it touches no further memory.
-    first: Option<(Instant, R)>,
 }
 
 impl<R: Copy> Heap<R> {
     pub(crate) const fn new() -> Self {
-        Self { entries: Vec::new(), places: Vec::new(), first: None }
+        Self { entries: Vec::new(), places: Vec::new() }
     }
 
     /// The earliest deadline.
     #[inline]
     pub(crate) fn first(&self) -> Option<(Instant, R)> {
-        self.first
+        self.entries.first().map(|entry| (entry.at, entry.reason))
     }
 
     /// Takes the earliest entry if it is due.
@@ -66,7 +64,6 @@ impl<R: Copy> Heap<R> {
             let place = self.rise(place);
             self.sink(place);
         }
-        self.remember_first();
     }
 
     /// Takes the deadline of `key` away, if it has one.
@@ -82,11 +79,6 @@ impl<R: Copy> Heap<R> {
             let at = self.rise(at);
             self.sink(at);
         }
-        self.remember_first();
-    }
-
-    fn remember_first(&mut self) {
-        self.first = self.entries.first().map(|entry| (entry.at, entry.reason));
     }
 
     fn settle(&mut self, at: usize) -> usize {

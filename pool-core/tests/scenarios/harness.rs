@@ -227,6 +227,10 @@ impl World {
         } else {
             assert_eq!(self.gauge(Requests), 0);
         }
+        for resource in [Connections, Requests] {
+            let gauge = self.ledger.snapshot(Priority::Default, resource);
+            assert!(gauge.current <= u64::from(gauge.max), "16: {resource:?} {gauge:?}");
+        }
     }
 
     // ---- facts ----

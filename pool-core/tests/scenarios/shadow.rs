@@ -3,7 +3,7 @@
 
 use pool_core::config::{Multiplexing, PoolConfig, RequestLimit};
 use pool_core::id::{ConnId, Token, WaiterId};
-use pool_core::pool::{EarlyData, Pool, Request, State, WakeReason};
+use pool_core::pool::{EarlyData, Phase, Pool, Request, Seating, State, WakeReason};
 use pool_core::time::{Deadline, Instant};
 
 use crate::harness::{Conn, S};
@@ -51,6 +51,8 @@ pub(crate) struct Shadow {
     opened_in_this_trigger: usize,
     idle_reports: usize,
     was_idle: bool,
+    entered: u64,
+    left: u64,
 }
 
 impl Shadow {
@@ -70,6 +72,8 @@ impl Shadow {
             opened_in_this_trigger: 0,
             idle_reports: 0,
             was_idle: true,
+            entered: 0,
+            left: 0,
         }
     }
 
@@ -169,6 +173,7 @@ impl Shadow {
         let place = if self.to_the_head { 0 } else { self.queue.len() };
         self.to_the_head = false;
         self.queue.insert(place, Waiting { request, waiter });
+        self.entered += 1;
     }
 
     pub(crate) fn next_goes_to_the_head(&mut self) {
@@ -180,6 +185,7 @@ impl Shadow {
         let place = self.queue.iter().position(|w| w.waiter == waiter);
         let place = place.expect("invariant 20: an outcome is for somebody who waits");
         let waiting = self.queue.remove(place);
+        self.left += 1;
         assert_eq!(waiting.request.token, token);
         waiting.request.early_data
     }
@@ -267,7 +273,7 @@ impl Shadow {
             let view = pool.connection(socket.id).expect("1: a live connection is known");
             let unused = socket.remaining.min(socket.limit - socket.requests.len() as i64);
             active += socket.requests.len() as u64;
-            settling |= view.state == State::Ready(pool_core::pool::Phase::Settling);
+            settling |= view.state == State::Ready(Phase::Settling);
             assert_eq!(usize::try_from(view.active), Ok(socket.requests.len()), "11");
             let expected = match S::of(view.state) {
                 S::Closed => {
@@ -315,8 +321,20 @@ impl Shadow {
         self.was_idle = idle;
         self.idle_reports = 0;
 
+        let forced = pool.connections().filter(|view| view.seating == Seating::Forced).count();
+        assert!(forced <= 1, "15: {forced} forced connections");
+        if !self.queue.is_empty() {
+            let hope = |state| !matches!(state, S::Draining | S::Closed);
+            let served = pool.connections().any(|view| hope(S::of(view.state)));
+            assert!(served || forced == 1 || pool.awaits_seat(), "22: a queue that waits for nothing");
+            let open = pool.connections().any(|view| view.state == State::Ready(Phase::Open));
+            assert!(!open, "23: a queue beside a connection that is ready");
+        }
+
         let stats = pool.stats();
         let counts = pool.counts();
+        assert_eq!(stats.rq_pending_total, self.entered, "14");
+        assert_eq!(self.entered, self.left + self.queue.len() as u64, "14");
         assert_eq!(stats.cx_total, stats.cx_destroy + open as u64, "13");
         assert_eq!(stats.cx_destroy, stats.cx_destroy_local + stats.cx_destroy_remote, "13");
         assert!(stats.cx_connect_fail <= stats.cx_destroy + u64::from(counts.closing), "13");

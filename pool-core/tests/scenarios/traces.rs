@@ -94,6 +94,7 @@ fn t3_max_connections_1_two_hosts() {
     assert_eq!(w.total_connections(), 2);
     w.request(R4);
     w.expect([Queued(R4)]);
+    assert_eq!(w.stats().cx_overflow, 1, "a pool that waits does not ask again");
     w.connected(C0);
     w.expect([Bind(R3, C0)]);
 

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::servers::Server;
 
+/// From the start of a load to the first disturbance.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
 /// A way to disturb a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Disturbance {
@@ -61,9 +64,10 @@ impl Chaos {
         let thread = thread::spawn(move || {
             let mut account = Account::default();
             let mut chance = SplitMix(seed);
+            let (shortest, longest) = menu.pause;
+            // The first one comes soon, so that a short load is disturbed too.
+            let mut pause = FIRST_PAUSE;
             loop {
-                let (shortest, longest) = menu.pause;
-                let pause = shortest + (longest - shortest).mul_f64(chance.next() as f64 / u64::MAX as f64);
                 if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
                     return (server, account);
                 }
@@ -78,6 +82,7 @@ impl Chaos {
                     }
                 }
                 account.disturbances.push(which);
+                pause = shortest + (longest - shortest).mul_f64(chance.next() as f64 / u64::MAX as f64);
             }
         });
         Self { stop, thread }

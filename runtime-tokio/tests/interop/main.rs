@@ -14,15 +14,18 @@ mod load;
 mod pooled;
 mod raw;
 mod servers;
+mod unruly;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use pool_core::client::Breakers;
 use pool_core::error::Verdict;
 
 use chaos::{Account, Chaos, Disturbance, Menu};
 use load::{Caller, Failed, Failure, Kind, Log, Plan, Tally, arrivals, breaches, run};
-use pooled::Pooled;
+use pooled::{Impatient, Pooled};
 use raw::Raw;
 use servers::Server;
 
@@ -96,11 +99,7 @@ fn in_chaos<C: Caller>(
     assert!(found.is_empty(), "{} breaches, the first: {:#?}", found.len(), &found[..found.len().min(10)]);
     // Not vacuous: something was disturbed, and most requests got through all the same.
     assert!(!account.disturbances.is_empty());
-    assert!(
-        tally.answered.len() * 10 >= requests * 8,
-        "only {} of {requests} answered",
-        tally.answered.len()
-    );
+    assert!(tally.answered.len() * 2 >= requests, "only {} of {requests} answered", tally.answered.len());
     tally
 }
 
@@ -137,7 +136,7 @@ fn harness_raw_client_against_node_in_chaos() {
 /// Requests per test: CI asks for 100 000.
 fn requests() -> usize {
     let set = std::env::var("POOL_INTEROP_REQUESTS").ok();
-    set.map_or(5_000, |set| set.parse().expect("POOL_INTEROP_REQUESTS is a number"))
+    set.map_or(20_000, |set| set.parse().expect("POOL_INTEROP_REQUESTS is a number"))
 }
 
 fn pooled_nginx_in_peace(concurrency: usize) {
@@ -165,6 +164,68 @@ fn pooled_nginx_reloaded(concurrency: usize) {
         let tally = in_chaos(Pooled::new, server, (menu, Log::AfterAnswering), requests(), concurrency);
         assert!(tally.failed.iter().all(|failed| failed.kind == Kind::Post), "{:?}", tally.reasons());
     }
+}
+
+/// The servers die, callers give up, and still every request has one outcome and every gauge goes back
+/// to zero.
+fn pooled_comes_to_rest(server: Option<Server>, (menu, log): (Menu, Log), concurrency: usize) {
+    let _turn = turn();
+    let Some(server) = server else { return };
+    let plan = Plan { server: server.addr(), requests: requests(), concurrency, mix: MIX };
+    block_on(async {
+        let breakers = Breakers::default();
+        let pooled = Pooled::with(&breakers);
+        let chaos = Chaos::start(server, menu, concurrency as u64);
+        let tally = run(Impatient(pooled.clone()), plan).await;
+        let stopped = tokio::task::spawn_blocking(|| chaos.stop()).await;
+        let (server, account) = stopped.expect("the disturbing thread reports its own failures");
+        eprintln!("{} answered, {:?}, {:?}", tally.answered.len(), tally.reasons(), account.disturbances);
+        let found = breaches(&tally, &account, &arrivals(&server.ids()), log, SLACK + 2 * tally.lateness);
+        assert!(
+            found.is_empty(),
+            "{} breaches, the first: {:#?}",
+            found.len(),
+            &found[..found.len().min(10)]
+        );
+        pooled.is_at_rest().await;
+
+        // Whoever shares the breakers finds nothing counted but its own connection.
+        let witness = Pooled::with(&breakers);
+        let one = run(witness.clone(), Plan { requests: 1, concurrency: 1, ..plan }).await;
+        assert_eq!(one.answered.len(), 1, "{:?}", one.failed);
+        assert_eq!(witness.breakers(), [[1, 0, 0]]);
+    });
+}
+
+#[test]
+fn pooled_comes_to_rest_after_nginx_was_killed() {
+    pooled_comes_to_rest(Server::nginx(), (NGINX_MENU, Log::AfterAnswering), 128);
+}
+
+#[test]
+fn pooled_comes_to_rest_after_node_was_killed() {
+    pooled_comes_to_rest(Server::node(), (NODE_MENU, Log::BeforeActing), 128);
+}
+
+#[test]
+fn pooled_comes_to_rest_after_malformed_answers() {
+    let _turn = turn();
+    block_on(async {
+        let server = unruly::start().await;
+        let breakers = Breakers::default();
+        let pooled = Pooled::with(&breakers);
+        let plan = Plan { server, requests: 2_000, concurrency: 64, mix: &[Kind::Post] };
+        let is_over = Arc::new(AtomicBool::new(false));
+        let watcher = tokio::spawn(pooled.clone().worst_stats(is_over.clone()));
+        let tally = run(Impatient(pooled.clone()), plan).await;
+        // Some are answered as a POST should be, the others fail or are refused: none hangs.
+        assert!(!tally.answered.is_empty() && !tally.failed.is_empty());
+        is_over.store(true, Ordering::Relaxed);
+        let stats = watcher.await.expect("the watcher only looks");
+        assert!(stats.cx_protocol_error > 0, "{stats:?}");
+        assert_eq!(stats.ignored_facts, 0, "{stats:?}");
+        pooled.is_at_rest().await;
+    });
 }
 
 fn pooled_node_in_chaos(concurrency: usize) {
@@ -202,6 +263,14 @@ fn pooled_nginx_reloaded_at_64() {
 #[test]
 fn pooled_node_in_chaos_at_64() {
     pooled_node_in_chaos(64);
+}
+
+#[test]
+fn patient_client_repeats_nothing_that_it_must_not_at_64() {
+    let _turn = turn();
+    if let Some(server) = Server::node() {
+        in_chaos(Pooled::patient, server, (NODE_MENU, Log::BeforeActing), requests(), 64);
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 // A node HTTP/1.1 server that writes the id of every POST to a log before anything else happens,
-// so that the log survives a kill and tells how often each id arrived.
+// so that the log survives a kill and tells how often each id arrived. The answer to a POST takes
+// its time, so that a kill finds many that were acted on and not answered.
 'use strict';
 const fs = require('fs');
 const http = require('http');
@@ -18,7 +19,7 @@ const server = http.createServer((request, response) => {
     switch (request.url) {
       case '/100': return response.end(small);
       case '/16k': return response.end(large);
-      case '/post': return response.end('ok');
+      case '/post': return setTimeout(() => response.end('ok'), 5);
       default: response.statusCode = 404; return response.end();
     }
   });

@@ -8,7 +8,7 @@ use pool_core::report::{ClosedBy, StreamEnd};
 
 use super::{Bench, Orders, Side, Streams};
 use crate::book::{Drain, End, Socket, Up};
-use crate::invariants;
+use crate::invariants::{self, Reuse};
 
 impl Bench {
     /// Early keys are there. Illegal unless the pool supports it and the connection is connecting.
@@ -39,19 +39,44 @@ impl Bench {
 
     /// A stream ended; illegal if the connection has none.
     pub fn stream_ended(&mut self, side: usize, conn: ConnId, end: StreamEnd) {
-        let reusable = match self.streams(side, conn) {
+        let Some(reuse) = self.note_stream_end(side, conn, end) else { return };
+        self.trigger(side, |pool, now, ledger| pool.handle_stream_ended(now, ledger, conn, end));
+        self.pump();
+        self.check_reuse(side, conn, reuse);
+    }
+
+    /// The same, and what came with the response was looked at before.
+    pub fn stream_ended_and_settled(&mut self, side: usize, conn: ConnId, end: StreamEnd) {
+        let Some(reuse) = self.note_stream_end(side, conn, end) else { return };
+        self.sides[side].book.settled();
+        self.trigger(side, |pool, now, ledger| {
+            pool.handle_stream_ended_and_settled(now, ledger, conn, end);
+        });
+        self.sides[side].triggers += 1;
+        self.pump();
+        self.check_reuse(side, conn, reuse);
+        assert_eq!(self.sides[side].pool.counts().settling, 0, "23: settle leaves nothing settling");
+    }
+
+    /// Whether the connection may serve again; `None` if the driver cannot know of the stream.
+    fn note_stream_end(&mut self, side: usize, conn: ConnId, end: StreamEnd) -> Option<Reuse> {
+        match self.streams(side, conn) {
             Streams::Known => {
                 let book = &mut self.sides[side].book;
                 book.ended(conn);
-                invariants::inv_27_is_reusable_after(book, end)
+                Some(invariants::inv_27_reuse_after(book, end))
             }
-            Streams::None => true,
-            Streams::NotYetKnown => return,
-        };
-        self.trigger(side, |pool, now, ledger| pool.handle_stream_ended(now, ledger, conn, end));
-        self.pump();
-        if !reusable {
-            invariants::inv_31_nothing_old_stays_usable(&self.sides[side].pool, &[conn]);
+            Streams::None => Some(Reuse::Allowed),
+            Streams::NotYetKnown => None,
+        }
+    }
+
+    fn check_reuse(&self, side: usize, conn: ConnId, reuse: Reuse) {
+        match reuse {
+            Reuse::Allowed => {}
+            Reuse::Forbidden => {
+                invariants::inv_31_nothing_old_stays_usable(&self.sides[side].pool, &[conn]);
+            }
         }
     }
 

@@ -119,9 +119,11 @@ pub(super) struct Site<H: ServerHarness> {
     pub(super) handle: ServerHandle<H::Runtime>,
 }
 
+type Build<R> = dyn FnOnce(Builder<R>) -> Builder<R>;
+
 /// How a server is set up.
 pub(super) struct Setup<H: ServerHarness> {
-    build: Box<dyn FnOnce(Builder<H::Runtime>) -> Builder<H::Runtime>>,
+    build: Box<Build<H::Runtime>>,
     failures: u64,
 }
 

@@ -329,6 +329,12 @@ impl Client {
             };
         }
         self.response_started = true;
+        // A peer that speaks another protocol may wait for us after less than what ends a head.
+        let bytes = source.bytes();
+        let is_line_end = matches!(bytes, [b'\r' | b'\n', ..]);
+        if !is_line_end && bytes.iter().zip(b"HTTP/").any(|(is, should)| is != should) {
+            return Err(Violation::Version.into());
+        }
         let asked = self.asked;
         let limits = &self.limits;
         let head = head_parse::read(&mut source, scan, limits, Violation::StatusLine, |bytes| {

@@ -42,7 +42,7 @@ fn run_on<F: Future<Output = ()>>(
         let runtime = Tokio::new();
         let listener = Listener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        case(runtime, Connector::new(runtime, Names, Tcp), listener, address).await;
+        case(runtime.clone(), Connector::new(runtime, Names, Tcp), listener, address).await;
     });
 }
 

@@ -142,6 +142,30 @@ pub fn idle_timeout_starts_with_the_last_response<H: ServerHarness>() {
     });
 }
 
+/// A request moves the end of the idle time, although the timer is not touched for it.
+pub fn requests_move_the_idle_timeout<H: ServerHarness>() {
+    let timeout = millis(400);
+    let setup = Setup::with(move |server| server.idle_timeout(timeout));
+    serve::<H, _>(setup, tell_path::<H>, async |site| {
+        let (first, goes_on) = (Gate::default(), Gate::default());
+        let (tells, waits) = (first.clone(), goes_on.clone());
+        let visit = site.begin_visit(move |visitor| {
+            visitor.get("/first");
+            tells.open();
+            waits.wait();
+            visitor.get("/second");
+            visitor.session.expect_fin();
+        });
+        first.opened().await;
+        site.pause(timeout / 3).await;
+        let began = site.now();
+        goes_on.open();
+        visit.done().await;
+        assert!(site.now().since(began) >= timeout, "the time ran from the first request");
+        assert_eq!(site.handle.snapshot().timeouts, 1);
+    });
+}
+
 /// Whoever sends only a part of a head is told that it took too long.
 pub fn slow_head_is_answered_408<H: ServerHarness>() {
     let setup = Setup::with(|server| server.request_headers_timeout(millis(40)));

@@ -55,6 +55,7 @@ macro_rules! server_conformance_suite {
                 max_requests_per_connection_announces_the_close,
                 idle_timeout_closes,
                 idle_timeout_starts_with_the_last_response,
+                requests_move_the_idle_timeout,
                 slow_head_is_answered_408,
                 max_connection_duration_ends_idle_connections,
                 max_connection_duration_lets_an_exchange_finish,

@@ -209,6 +209,22 @@ impl Session {
         Self { stream, kept: Vec::new() }
     }
 
+    /// Writes until nothing is taken for a while, or the connection breaks; `false` if all `n` bytes
+    /// were taken.
+    pub(super) fn is_stopped_within(&mut self, n: usize) -> bool {
+        let a_while = std::time::Duration::from_millis(100);
+        self.stream.set_write_timeout(Some(a_while)).expect("a write timeout");
+        let chunk = [b'x'; 16 * 1024];
+        let mut left = n;
+        while left > 0 {
+            match self.stream.write(&chunk[..left.min(chunk.len())]) {
+                Ok(written) => left -= written,
+                Err(_) => return true,
+            }
+        }
+        false
+    }
+
     /// Whether bytes have come, now.
     pub(super) fn has_input(&self) -> bool {
         self.stream.set_nonblocking(true).expect("a socket");

@@ -45,13 +45,16 @@ pub fn early_response_ends_the_connection<H: ServerHarness>() {
 /// The client sends on after the response went out and the server has closed its direction: it is
 /// not reset, and reads all of the response.
 pub fn early_response_arrives_while_the_client_sends<H: ServerHarness>() {
-    serve::<H, _>(Setup::defaults(), too_large::<H>, async |site| {
+    let setup = Setup::with(|server| server.delayed_close_timeout(PATIENCE));
+    serve::<H, _>(setup, too_large::<H>, async |site| {
         site.visit(|visitor| {
             visitor.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
-            // From here on the server has answered: a plain close would be answered with RST.
             visitor.session.wait_for_input();
-            for _ in 0..32 {
+            for _ in 0..4 {
+                // Whoever closes at once has done it by the end of another exchange: then these bytes
+                // are answered with RST, and the next ones cannot be written.
                 visitor.write([b'x'; 16 * 1024]);
+                visitor.another().get("/");
             }
             assert_eq!(visitor.expect_last("413").body, b"no");
         })
@@ -75,5 +78,17 @@ pub fn endless_sender_is_cut_off<H: ServerHarness>() {
         site.until(|counts| counts.active == 0).await;
         gone.open();
         visit.done().await;
+    });
+}
+
+/// What is discarded is bounded: behind that the client's own window stops it.
+pub fn discarding_has_a_bound<H: ServerHarness>() {
+    serve::<H, _>(Setup::defaults(), too_large::<H>, async |site| {
+        site.visit(|visitor| {
+            visitor.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000000\r\n\r\n");
+            visitor.session.wait_for_input();
+            assert!(visitor.session.is_stopped_within(64 * 1024 * 1024));
+        })
+        .await;
     });
 }

@@ -81,7 +81,8 @@ macro_rules! server_conformance_suite {
             closing: unread_content_at_hand_leaves_the_connection,
                 early_response_ends_the_connection,
                 early_response_arrives_while_the_client_sends,
-                endless_sender_is_cut_off;
+                endless_sender_is_cut_off,
+                discarding_has_a_bound;
             upgrade: upgraded_connection_carries_bytes_both_ways,
                 connect_makes_a_tunnel,
                 declined_upgrade_is_an_ordinary_exchange,

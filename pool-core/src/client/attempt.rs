@@ -16,7 +16,7 @@ use super::request_body::{Piece, RequestBody};
 use super::shared::Shared;
 use crate::exchange::{Progress, Usage};
 use crate::report::{ClosedBy, Report, StreamEnd};
-use crate::runtime::worker::{keep_outbox, take_outbox, with_scratch};
+use crate::runtime::worker::{Filled, Scratch, keep_outbox, take_outbox};
 use crate::runtime::{Connect, Io, Runtime};
 use crate::wire::h1::{Client as Wire, Error as WireError, Event, Input, Outbox, RequestHead};
 
@@ -30,16 +30,22 @@ pub(crate) struct Attempt<R: Runtime, C: Connect, B> {
     serial: u64,
     sending: Sending,
     /// Events that came with the last one that was given out.
-    pub(crate) ahead: Ahead,
+    ahead: Ahead,
+}
+
+/// Content that was read and not handed out yet.
+#[derive(Default)]
+pub(crate) struct Read {
+    pub(crate) data: SmallVec<[Bytes; 1]>,
+    pub(crate) trailers: Option<Box<HeaderMap>>,
 }
 
 /// What followed an event in the same read. Looking ahead lets a small response be complete, and its
 /// connection be back in the pool, before its head is given to the caller.
 #[derive(Default)]
-pub(crate) struct Ahead {
-    pub(crate) data: SmallVec<[Bytes; 2]>,
-    pub(crate) trailers: Option<Box<HeaderMap>>,
-    pub(crate) end: Option<StreamEnd>,
+struct Ahead {
+    read: Read,
+    end: Option<StreamEnd>,
     error: Option<WireError>,
     /// Whether the machine may have more to tell without further bytes.
     is_cut: bool,
@@ -49,15 +55,23 @@ pub(crate) struct Ahead {
 const AHEAD: usize = 4;
 
 impl Ahead {
+    /// [`Ahead::pull`] from what was just read, of which the connection keeps what is left.
+    #[inline]
+    fn pull_read(&mut self, wire: &mut Wire, input: &mut Input<'_>) -> Result<Option<Event>, WireError> {
+        let event = self.pull(wire, input);
+        wire.keep(input);
+        event
+    }
+
     /// The next event, and what follows it in the same input.
     fn pull(&mut self, wire: &mut Wire, input: &mut Input<'_>) -> Result<Option<Event>, WireError> {
         let event = wire.poll_event(input)?;
         if matches!(event, Some(Event::Head(..) | Event::Data(_))) {
-            while self.data.len() < AHEAD && self.end.is_none() && self.trailers.is_none() {
+            while self.read.data.len() < AHEAD && self.end.is_none() && self.read.trailers.is_none() {
                 match wire.poll_event(input) {
-                    Ok(Some(Event::Data(data))) => self.data.push(data),
+                    Ok(Some(Event::Data(data))) => self.read.data.push(data),
                     Ok(Some(Event::Trailers(trailers))) => {
-                        self.trailers = Some(Box::new(trailers));
+                        self.read.trailers = Some(Box::new(trailers));
                         if let Ok(Some(Event::End(end))) = wire.poll_event(input) {
                             self.end = Some(end);
                         }
@@ -70,7 +84,7 @@ impl Ahead {
                     }
                 }
             }
-            self.is_cut = self.data.len() >= AHEAD && self.end.is_none();
+            self.is_cut = self.read.data.len() >= AHEAD && self.end.is_none();
         } else if matches!(event, Some(Event::Trailers(_))) {
             // The end takes no further bytes: nothing would ask for it.
             if let Ok(Some(Event::End(end))) = wire.poll_event(input) {
@@ -128,14 +142,52 @@ where
         self.sending == Sending::Done && self.unsent.is_none()
     }
 
+    /// Moves the exchange to another owner; what is left here holds nothing.
+    pub(crate) fn take(&mut self) -> Self {
+        Self {
+            held: self.held.take(),
+            body: self.body.take(),
+            unsent: self.unsent.take(),
+            usage: self.usage,
+            serial: self.serial,
+            sending: self.sending,
+            ahead: std::mem::take(&mut self.ahead),
+        }
+    }
+
     /// The request body of a broken exchange.
-    pub(crate) fn into_body(self) -> RequestBody<B> {
-        self.body
+    pub(crate) fn take_body(&mut self) -> RequestBody<B> {
+        self.body.take()
+    }
+
+    /// All that is left of a response whose end was read, once its connection has been given back;
+    /// `None` if the exchange goes on.
+    #[inline]
+    pub(crate) fn take_read(&mut self) -> Option<Read> {
+        let end = self.ahead.end?;
+        self.finish(end);
+        Some(self.take_rest())
+    }
+
+    /// What was read ahead of an exchange that is over.
+    pub(crate) fn take_rest(&mut self) -> Read {
+        std::mem::take(&mut self.ahead.read)
+    }
+
+    /// The next chunk that was read ahead.
+    pub(crate) fn next_read(&mut self) -> Option<Bytes> {
+        let data = &mut self.ahead.read.data;
+        if data.is_empty() { None } else { Some(data.remove(0)) }
+    }
+
+    /// Keeps trailers until the end of the exchange is told.
+    pub(crate) fn keep_trailers(&mut self, trailers: HeaderMap) {
+        self.ahead.read.trailers = Some(Box::new(trailers));
     }
 
     /// The connection of an exchange that became a tunnel, with the first bytes that came on it.
     pub(crate) fn into_tunnel(self) -> (Held<R, C>, Bytes) {
-        (self.held, self.ahead.data.concat().into())
+        (self.held, self.ahead.read.data.concat().into())
     }
 
     /// The response has begun: the request will not be sent again.
@@ -151,10 +203,35 @@ where
         head: Option<RequestHead<'_>>,
     ) -> Poll<Result<Event, Fault>> {
         let Some(conn) = self.held.conn() else { return Poll::Pending };
-        conn.leash.register(cx.waker());
         if conn.leash.is_ordered_to_close() {
-            return Poll::Ready(Err(self.broke(ErrorKind::ClosedByPool, Broken::Local)));
+            return Poll::Ready(Err(self.closed_by_pool()));
         }
+        let event = self.poll_exchange(cx, head);
+        if event.is_pending() && self.is_ordered_to_close(cx) {
+            return Poll::Ready(Err(self.closed_by_pool()));
+        }
+        event
+    }
+
+    /// Whether the pool wants the connection closed; if not, `cx` is woken when it does.
+    #[inline]
+    fn is_ordered_to_close(&mut self, cx: &Context<'_>) -> bool {
+        let Some(conn) = self.held.conn() else { return false };
+        conn.leash.register(cx.waker());
+        conn.leash.is_ordered_to_close()
+    }
+
+    #[cold]
+    fn closed_by_pool(&mut self) -> Fault {
+        self.broke(ErrorKind::ClosedByPool, Broken::Local)
+    }
+
+    #[inline]
+    fn poll_exchange(
+        &mut self,
+        cx: &mut Context<'_>,
+        head: Option<RequestHead<'_>>,
+    ) -> Poll<Result<Event, Fault>> {
         if !self.request_is_sent() {
             match self.poll_send(cx, head) {
                 // The peer may have answered and closed without reading all of the request
@@ -169,10 +246,8 @@ where
 
     /// Sends what can be sent of the request, without reading.
     pub(crate) fn drive_request(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
-        let Some(conn) = self.held.conn() else { return Ok(()) };
-        conn.leash.register(cx.waker());
-        if conn.leash.is_ordered_to_close() {
-            return Err(self.broke(ErrorKind::ClosedByPool, Broken::Local));
+        if self.is_ordered_to_close(cx) {
+            return Err(self.closed_by_pool());
         }
         if self.request_is_sent() {
             return Ok(());
@@ -200,28 +275,29 @@ where
         loop {
             let Self { held, ahead, .. } = self;
             let Some(Conn { io, wire, .. }) = held.conn() else { return Poll::Pending };
-            let read = with_scratch(|scratch| match ready!(io.poll_read(cx, scratch)) {
-                Ok(n) => {
-                    let bytes = scratch.get(..n).unwrap_or_default();
-                    let mut input = if n == 0 { Input::eof() } else { Input::new(bytes) };
-                    let event = ahead.pull(wire, &mut input);
-                    wire.keep(&mut input);
-                    Poll::Ready(Ok(event))
-                }
-                Err(error) => Poll::Ready(Err(error)),
-            });
-            match ready!(read) {
-                Ok(Ok(Some(event))) => return Poll::Ready(Ok(event)),
-                Ok(Ok(None)) => {}
-                Ok(Err(error)) => return Poll::Ready(Err(self.misread(error))),
+            let mut scratch = Scratch::take();
+            let event = match ready!(io.poll_read(cx, &mut scratch)) {
+                Ok(0) => ahead.pull_read(wire, &mut Input::eof()),
+                Ok(n) => match scratch.filled(n) {
+                    Filled::Kept(scratch, n) => {
+                        ahead.pull_read(wire, &mut Input::new(scratch.get(..n).unwrap_or_default()))
+                    }
+                    Filled::Lent(bytes) => ahead.pull_read(wire, &mut Input::lent(&bytes)),
+                },
                 Err(error) => {
                     return Poll::Ready(Err(self.broke(ErrorKind::Connection(error), Broken::Remote)));
                 }
+            };
+            match event {
+                Ok(Some(event)) => return Poll::Ready(Ok(event)),
+                Ok(None) => {}
+                Err(error) => return Poll::Ready(Err(self.misread(error))),
             }
         }
     }
 
-    /// The exchange is over; the connection goes back to its pool.
+    /// The exchange is over; the connection goes back to its pool, and what was read ahead stays.
+    #[inline]
     pub(crate) fn finish(&mut self, end: StreamEnd) {
         if self.unsent.is_some() && end == StreamEnd::Complete {
             // The response came before the last bytes of the request were written.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::adopted::{Adopted, Nursery};
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Read};
 use super::error::{BodyError, Error};
 use super::inline::Inline;
 use super::upgrade::Upgraded;
@@ -45,24 +45,27 @@ where
     B: HttpBody + Unpin,
     B::Error: Into<BodyError>,
 {
-    pub(crate) fn new(
+    /// The body of a response that was read to its end.
+    #[inline]
+    pub(crate) fn of_read(read: Read, kind: BodyKind) -> Self {
+        Self { source: Source::Inline(Inline::Read(read)), left: length_of(kind) }
+    }
+
+    /// The body of a response whose end has not come.
+    pub(crate) fn of_live(
         mut attempt: Attempt<R, C, B>,
         kind: BodyKind,
         nursery: &Arc<Nursery<R, C, B>>,
     ) -> Self {
-        let left = match kind {
-            BodyKind::Empty => Some(0),
-            BodyKind::Length(length) => Some(length),
-            BodyKind::Chunked | BodyKind::UntilEof => None,
-            BodyKind::Tunnel => return Self { source: Source::Tunnel(attempt), left: Some(0) },
-        };
+        let left = length_of(kind);
+        if kind == BodyKind::Tunnel {
+            return Self { source: Source::Tunnel(attempt), left };
+        }
         attempt.response_started();
-        let is_sent = attempt.request_is_sent();
-        let inline = Inline::new(attempt);
-        let source = if is_sent || inline.is_over() {
-            Source::Inline(inline)
+        let source = if attempt.request_is_sent() {
+            Source::Inline(Inline::Live(attempt))
         } else {
-            Source::Adopted(nursery.adopt(inline))
+            Source::Adopted(nursery.adopt(Inline::Live(attempt)))
         };
         Self { source, left }
     }
@@ -74,6 +77,15 @@ where
             Source::Tunnel(attempt) => Some(Upgraded::new(attempt)),
             Source::Inline(_) | Source::Adopted(_) | Source::Done => None,
         }
+    }
+}
+
+/// Content bytes to come, where the head says so.
+fn length_of(kind: BodyKind) -> Option<u64> {
+    match kind {
+        BodyKind::Empty | BodyKind::Tunnel => Some(0),
+        BodyKind::Length(length) => Some(length),
+        BodyKind::Chunked | BodyKind::UntilEof => None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http::{Request, Response, request};
 use http_body::Body as HttpBody;
@@ -32,6 +32,8 @@ pub struct Call<R: Runtime, C: Connect, B> {
     shared: Arc<Shared<R, C>>,
     nursery: Arc<Nursery<R, C, B>>,
     head: request::Parts,
+    /// While no attempt has it.
+    body: RequestBody<B>,
     exchange: Exchange,
     stage: Stage<R, C, B>,
     span: tracing::Span,
@@ -39,11 +41,11 @@ pub struct Call<R: Runtime, C: Connect, B> {
 
 enum Stage<R: Runtime, C: Connect, B> {
     /// Asks a pool at the next poll.
-    Choosing { body: RequestBody<B>, entry: Entry },
+    Choosing(Entry),
     /// Waits in a pool's queue.
-    Queued { body: RequestBody<B>, ticket: Ticket },
+    Queued(Ticket),
     /// Waits before it asks again.
-    BackingOff { body: RequestBody<B>, sleep: Pin<Box<R::Sleep>> },
+    BackingOff(Pin<Box<R::Sleep>>),
     /// Has a connection.
     Bound { attempt: Attempt<R, C, B> },
     /// Gave its outcome.
@@ -68,30 +70,30 @@ where
         let seed = options.seed ^ shared.next_serial();
         let exchange = Exchange::new(Repeatable::from(&head.method), options.retry, seed);
         let span = tracing::debug_span!("request", method = %head.method, uri = %head.uri);
-        let body = RequestBody::new(body, remake, options.replay_limit);
-        Self { shared, nursery, head, exchange, stage: Stage::Choosing { body, entry: Entry::New }, span }
+        let keep = if exchange.may_replay() { options.replay_limit } else { 0 };
+        let body = RequestBody::new(body, remake, keep);
+        Self { shared, nursery, head, body, exchange, stage: Stage::Choosing(Entry::New), span }
     }
 
     /// Asks for a connection. Connections that turn out to be dead before a byte was written do not
     /// count as attempts.
-    fn choose(
-        &mut self,
-        cx: &mut Context<'_>,
-        body: RequestBody<B>,
-        mut entry: Entry,
-    ) -> Result<Stage<R, C, B>, Error> {
+    #[inline]
+    fn choose(&mut self, cx: &mut Context<'_>, mut entry: Entry) -> Result<(), Error> {
         let origin = Origin::of(&self.head.uri)
             .map_err(|fault| Error::new(ErrorKind::Origin(fault), Verdict::NeverSent))?;
         loop {
             let now = self.shared.runtime.now();
             match self.shared.acquire(now, &origin, entry) {
                 Outcome::Bound(conn) => match probe(&self.shared, cx, conn) {
-                    Probed::Alive(conn) => return Ok(self.bound(now, conn, body)),
+                    Probed::Alive(conn) => {
+                        self.bind(now, conn);
+                        return Ok(());
+                    }
                     Probed::DeadWhileIdle => {
                         entry = Entry::Again { deadline: self.exchange.queue_deadline() };
                     }
                     Probed::DeadOnArrival => {
-                        return self.unbound(PoolFailure::RemoteConnectionFailure, None, body);
+                        return self.unbound(PoolFailure::RemoteConnectionFailure, None);
                     }
                 },
                 Outcome::Queued(ticket) => {
@@ -102,46 +104,67 @@ where
                         }
                     };
                     self.exchange.handle_queued(now, deadline);
-                    return Ok(Stage::Queued { body, ticket });
+                    self.stage = Stage::Queued(ticket);
+                    return Ok(());
                 }
-                Outcome::Failed(failure, cause) => return self.unbound(failure, cause, body),
+                Outcome::Failed(failure, cause) => return self.unbound(failure, cause),
                 Outcome::Closed => return Err(Error::new(ErrorKind::Closed, self.exchange.verdict())),
             }
         }
     }
 
     /// A connection is the request's own.
-    fn bound(&mut self, now: Instant, conn: Box<Conn<C::Io>>, body: RequestBody<B>) -> Stage<R, C, B> {
+    #[inline]
+    fn bind(&mut self, now: Instant, conn: Box<Conn<C::Io>>) {
         self.exchange.handle_bound(now, conn.usage);
-        Stage::Bound { attempt: Attempt::new(self.shared.clone(), conn, body) }
+        let body = self.body.take();
+        self.stage = Stage::Bound { attempt: Attempt::new(self.shared.clone(), conn, body) };
+    }
+
+    /// The queue has an outcome.
+    fn dequeued(&mut self, cx: &mut Context<'_>, outcome: Outcome<C::Io>) -> Result<(), Error> {
+        match outcome {
+            Outcome::Bound(conn) => match probe(&self.shared, cx, conn) {
+                Probed::Alive(conn) => self.bind(self.shared.runtime.now(), conn),
+                Probed::DeadWhileIdle => {
+                    let deadline = self.exchange.queue_deadline();
+                    self.stage = Stage::Choosing(Entry::Again { deadline });
+                }
+                Probed::DeadOnArrival => {
+                    return self.unbound(PoolFailure::RemoteConnectionFailure, None);
+                }
+            },
+            Outcome::Failed(failure, cause) => return self.unbound(failure, cause),
+            Outcome::Queued(ticket) => self.stage = Stage::Queued(ticket),
+            Outcome::Closed => return Err(Error::new(ErrorKind::Closed, self.exchange.verdict())),
+        }
+        Ok(())
     }
 
     /// The pool gave the request back.
-    fn unbound(
-        &mut self,
-        failure: PoolFailure,
-        cause: Option<Arc<io::Error>>,
-        body: RequestBody<B>,
-    ) -> Result<Stage<R, C, B>, Error> {
+    #[cold]
+    fn unbound(&mut self, failure: PoolFailure, cause: Option<Arc<io::Error>>) -> Result<(), Error> {
         match self.exchange.handle_pool_failure(self.shared.runtime.now(), failure) {
             Next::RetryAt(at) => {
                 tracing::debug!(%failure, "retry after a back-off");
-                Ok(Stage::BackingOff { body, sleep: Box::pin(self.shared.runtime.sleep(at)) })
+                self.stage = Stage::BackingOff(Box::pin(self.shared.runtime.sleep(at)));
             }
-            Next::Requeue { deadline: _ } => Ok(Stage::Choosing { body, entry: Entry::New }),
+            Next::Requeue { deadline: _ } => self.stage = Stage::Choosing(Entry::New),
             Next::Fail(verdict) => {
                 // Only a failed connect has the transport's words.
                 let cause = match failure {
                     PoolFailure::LocalConnectionFailure | PoolFailure::RemoteConnectionFailure => cause,
                     PoolFailure::Overflow | PoolFailure::ConnectTimeout | PoolFailure::PendingTimeout => None,
                 };
-                Err(Error::new(ErrorKind::Pool(failure), verdict).caused_by(cause))
+                return Err(Error::new(ErrorKind::Pool(failure), verdict).caused_by(cause));
             }
         }
+        Ok(())
     }
 
-    /// The exchange broke on its connection.
-    fn broke(&mut self, fault: Fault, mut body: RequestBody<B>) -> Result<Stage<R, C, B>, Error> {
+    /// The exchange broke on its connection; its body is back.
+    #[cold]
+    fn broke(&mut self, fault: Fault) -> Result<(), Error> {
         let Fault { kind, progress } = fault;
         let final_fault =
             matches!(kind, ErrorKind::Request(_) | ErrorKind::RequestBody(_) | ErrorKind::ClosedByPool);
@@ -149,10 +172,10 @@ where
             self.exchange.handle_done();
             return Err(Error::new(kind, crate::exchange::verdict(progress, Usage::Fresh)));
         }
-        match self.exchange.handle_attempt_failed(progress, None, body.replay()) {
+        match self.exchange.handle_attempt_failed(progress, None, self.body.replay()) {
             Next::Requeue { deadline } => {
                 tracing::debug!(%kind, "replay");
-                body.rewind();
+                self.body.rewind();
                 // Connections that are kept alive die together: when their server goes. The last
                 // replay is not left to one of which that is only not known yet.
                 let is_last = self.exchange.replays() == self.shared.options.retry.max_replays;
@@ -161,34 +184,88 @@ where
                 {
                     self.shared.retire_idle(self.shared.runtime.now(), &origin);
                 }
-                Ok(Stage::Choosing { body, entry: Entry::Again { deadline } })
+                self.stage = Stage::Choosing(Entry::Again { deadline });
             }
             Next::RetryAt(at) => {
-                Ok(Stage::BackingOff { body, sleep: Box::pin(self.shared.runtime.sleep(at)) })
+                self.stage = Stage::BackingOff(Box::pin(self.shared.runtime.sleep(at)));
             }
-            Next::Fail(verdict) => Err(Error::new(kind, verdict)),
+            Next::Fail(verdict) => return Err(Error::new(kind, verdict)),
         }
+        Ok(())
     }
 
-    /// The head of the final response is here.
-    fn answer(
-        &mut self,
-        response: Response<()>,
-        kind: BodyKind,
-        attempt: Attempt<R, C, B>,
-    ) -> Response<Body<R, C, B>> {
-        self.exchange.handle_done();
-        let mut response = response;
-        response.extensions_mut().insert(ConnectionInfo::new(
-            attempt.serial(),
-            attempt.usage(),
-            self.exchange.queue_time(),
-            self.exchange.replays(),
-            self.exchange.retries(),
-        ));
-        response.map(|()| Body::new(attempt, kind, &self.nursery))
+    /// One step from where it stands; `None` if there is more to do at once.
+    #[inline]
+    fn step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Answer<R, C, B>>> {
+        let moved = match &mut self.stage {
+            Stage::Bound { attempt } => {
+                let head = RequestHead {
+                    method: &self.head.method,
+                    uri: &self.head.uri,
+                    form: TargetForm::Origin,
+                    headers: &self.head.headers,
+                };
+                match ready!(attempt.poll_event(cx, Some(head))) {
+                    Ok(Event::Head(mut response, kind)) => {
+                        self.exchange.handle_done();
+                        response.extensions_mut().insert(ConnectionInfo::new(
+                            attempt.serial(),
+                            attempt.usage(),
+                            self.exchange.queue_time(),
+                            self.exchange.replays(),
+                            self.exchange.retries(),
+                        ));
+                        // A response that is all here leaves nothing of its attempt to move out.
+                        let read = if kind == BodyKind::Tunnel { None } else { attempt.take_read() };
+                        let body = match read {
+                            Some(read) => Body::of_read(read, kind),
+                            None => Body::of_live(attempt.take(), kind, &self.nursery),
+                        };
+                        self.stage = Stage::Done;
+                        return Poll::Ready(Some(Ok(response.map(|()| body))));
+                    }
+                    // Interim responses ask for nothing here: the body is sent unasked.
+                    Ok(_) => Ok(()),
+                    Err(fault) => {
+                        self.body = attempt.take_body();
+                        self.stage = Stage::Done;
+                        self.broke(fault)
+                    }
+                }
+            }
+            Stage::Choosing(entry) => {
+                let entry = *entry;
+                self.choose(cx, entry)
+            }
+            Stage::Queued(ticket) => {
+                let ticket = *ticket;
+                let Some(outcome) = self.shared.poll_ticket(ticket, cx.waker()) else {
+                    return Poll::Pending;
+                };
+                // The ticket is used up, whatever follows.
+                self.stage = Stage::Done;
+                self.dequeued(cx, outcome)
+            }
+            Stage::BackingOff(sleep) => {
+                ready!(sleep.as_mut().poll(cx));
+                self.exchange.handle_back_off_over();
+                self.stage = Stage::Choosing(Entry::New);
+                Ok(())
+            }
+            Stage::Done => return Poll::Pending,
+        };
+        Poll::Ready(match moved {
+            Ok(()) => None,
+            Err(error) => {
+                self.stage = Stage::Done;
+                Some(Err(error))
+            }
+        })
     }
 }
+
+/// What a call gives.
+type Answer<R, C, B> = Result<Response<Body<R, C, B>>, Error>;
 
 /// What a look at the socket of a bound connection found, before a byte was written.
 enum Probed<I> {
@@ -229,70 +306,17 @@ where
     B: HttpBody + Unpin,
     B::Error: Into<BodyError>,
 {
-    type Output = Result<Response<Body<R, C, B>>, Error>;
+    type Output = Answer<R, C, B>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let span = this.span.clone();
+        // A span that nobody subscribed to is not worth a clone.
+        let span = if this.span.is_disabled() { tracing::Span::none() } else { this.span.clone() };
         let _entered = span.enter();
         loop {
-            let next = match std::mem::replace(&mut this.stage, Stage::Done) {
-                Stage::Choosing { body, entry } => this.choose(cx, body, entry),
-                Stage::Queued { body, ticket } => match this.shared.poll_ticket(ticket, cx.waker()) {
-                    None => {
-                        this.stage = Stage::Queued { body, ticket };
-                        return Poll::Pending;
-                    }
-                    Some(Outcome::Bound(conn)) => match probe(&this.shared, cx, conn) {
-                        Probed::Alive(conn) => Ok(this.bound(this.shared.runtime.now(), conn, body)),
-                        Probed::DeadWhileIdle => {
-                            let entry = Entry::Again { deadline: this.exchange.queue_deadline() };
-                            Ok(Stage::Choosing { body, entry })
-                        }
-                        Probed::DeadOnArrival => {
-                            this.unbound(PoolFailure::RemoteConnectionFailure, None, body)
-                        }
-                    },
-                    Some(Outcome::Failed(failure, cause)) => this.unbound(failure, cause, body),
-                    Some(Outcome::Queued(ticket)) => Ok(Stage::Queued { body, ticket }),
-                    Some(Outcome::Closed) => Err(Error::new(ErrorKind::Closed, this.exchange.verdict())),
-                },
-                Stage::BackingOff { body, mut sleep } => {
-                    if sleep.as_mut().poll(cx).is_pending() {
-                        this.stage = Stage::BackingOff { body, sleep };
-                        return Poll::Pending;
-                    }
-                    this.exchange.handle_back_off_over();
-                    Ok(Stage::Choosing { body, entry: Entry::New })
-                }
-                Stage::Bound { mut attempt } => {
-                    let head = RequestHead {
-                        method: &this.head.method,
-                        uri: &this.head.uri,
-                        form: TargetForm::Origin,
-                        headers: &this.head.headers,
-                    };
-                    match attempt.poll_event(cx, Some(head)) {
-                        Poll::Pending => {
-                            this.stage = Stage::Bound { attempt };
-                            return Poll::Pending;
-                        }
-                        Poll::Ready(Ok(Event::Head(response, kind))) => {
-                            return Poll::Ready(Ok(this.answer(response, kind, attempt)));
-                        }
-                        // Interim responses ask for nothing here: the body is sent unasked.
-                        Poll::Ready(Ok(_)) => Ok(Stage::Bound { attempt }),
-                        Poll::Ready(Err(fault)) => {
-                            let body = attempt.into_body();
-                            this.broke(fault, body)
-                        }
-                    }
-                }
-                Stage::Done => return Poll::Pending,
-            };
-            match next {
-                Ok(stage) => this.stage = stage,
-                Err(error) => return Poll::Ready(Err(error)),
+            if let Some(answer) = ready!(this.step(cx)) {
+                return Poll::Ready(answer);
             }
         }
     }
@@ -300,7 +324,7 @@ where
 
 impl<R: Runtime, C: Connect, B> Drop for Call<R, C, B> {
     fn drop(&mut self) {
-        if let Stage::Queued { ticket, .. } = self.stage {
+        if let Stage::Queued(ticket) = self.stage {
             self.shared.cancel(self.shared.runtime.now(), ticket);
         }
     }

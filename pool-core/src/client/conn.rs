@@ -8,7 +8,7 @@ use super::leash::{Leash, Place};
 use crate::exchange::Usage;
 use crate::report::{ClosedBy, Report};
 use crate::runtime::Io;
-use crate::runtime::worker::with_scratch;
+use crate::runtime::worker::Scratch;
 use crate::wire::h1::{Client as Wire, Event, IdleClose, Input, Limits, Outbox};
 
 /// How many slices are offered to one vectored write.
@@ -55,26 +55,23 @@ impl<I: Io> Conn<I> {
         if wire.buffered() > 0 {
             return Idle::Over(Some(Report::ProtocolError), ClosedBy::Local);
         }
+        let mut scratch = Scratch::take();
         loop {
-            let over = with_scratch(|scratch| match io.poll_read(cx, scratch) {
-                Poll::Pending => Some(Idle::Quiet),
-                Poll::Ready(Err(_)) => Some(Idle::Over(None, ClosedBy::Remote)),
-                Poll::Ready(Ok(n)) => {
-                    let bytes = scratch.get(..n).unwrap_or_default();
-                    let mut input = if n == 0 { Input::eof() } else { Input::new(bytes) };
-                    match wire.poll_event(&mut input) {
-                        Ok(Some(Event::Idle(IdleClose::Eof))) => Some(Idle::Over(None, ClosedBy::Remote)),
-                        Ok(Some(Event::Idle(IdleClose::RequestTimeout))) => {
-                            Some(Idle::Over(None, ClosedBy::Local))
-                        }
-                        // Half of a 408 may be all that came; the rest decides.
-                        Ok(None) if n > 0 => None,
-                        Ok(_) | Err(_) => Some(Idle::Over(Some(Report::ProtocolError), ClosedBy::Local)),
-                    }
+            let n = match io.poll_read(cx, &mut scratch) {
+                Poll::Pending => return Idle::Quiet,
+                Poll::Ready(Err(_)) => return Idle::Over(None, ClosedBy::Remote),
+                Poll::Ready(Ok(n)) => n,
+            };
+            let bytes = scratch.get(..n).unwrap_or_default();
+            let mut input = if n == 0 { Input::eof() } else { Input::new(bytes) };
+            match wire.poll_event(&mut input) {
+                Ok(Some(Event::Idle(IdleClose::Eof))) => return Idle::Over(None, ClosedBy::Remote),
+                Ok(Some(Event::Idle(IdleClose::RequestTimeout))) => {
+                    return Idle::Over(None, ClosedBy::Local);
                 }
-            });
-            if let Some(over) = over {
-                return over;
+                // Half of a 408 may be all that came; the rest decides.
+                Ok(None) if n > 0 => {}
+                Ok(_) | Err(_) => return Idle::Over(Some(Report::ProtocolError), ClosedBy::Local),
             }
         }
     }

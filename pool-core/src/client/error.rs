@@ -53,6 +53,8 @@ pub enum OriginFault {
     NotAbsolute,
     /// The scheme is neither `http` nor one for which a feature is on.
     Scheme,
+    /// The port is above 65535.
+    Port,
 }
 
 impl Error {
@@ -102,6 +104,7 @@ impl fmt::Display for ErrorKind {
         match self {
             Self::Origin(OriginFault::NotAbsolute) => f.write_str("the request's URI has no scheme or host"),
             Self::Origin(OriginFault::Scheme) => f.write_str("the request's URI scheme is not supported"),
+            Self::Origin(OriginFault::Port) => f.write_str("the request's URI has a port above 65535"),
             Self::Closed => f.write_str("the client was closed"),
             Self::Pool(failure) => write!(f, "no connection: {failure}"),
             Self::Connection(error) => write!(f, "connection broke: {error}"),

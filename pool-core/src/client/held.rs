@@ -28,6 +28,11 @@ impl<R: Runtime, C: Connect> Held<R, C> {
         Self { shared, conn: Some(conn), touched: Touched::No }
     }
 
+    /// Moves the connection to another owner; what is left here holds nothing.
+    pub(crate) fn take(&mut self) -> Self {
+        Self { shared: self.shared.clone(), conn: self.conn.take(), touched: self.touched }
+    }
+
     /// The connection; `None` once the exchange has ended.
     #[inline]
     pub(crate) fn conn(&mut self) -> Option<&mut Conn<C::Io>> {

@@ -58,7 +58,7 @@ impl Leash {
         self.order.load(Ordering::Acquire) == Order::Close as u8
     }
 
-    /// The user's side: whom to wake when an order comes. Call before checking for the order.
+    /// The user's side: whom to wake when an order comes. Check for the order once more afterwards.
     #[inline]
     pub(crate) fn register(&self, waker: &Waker) {
         let mut user = lock(&self.user);
@@ -66,6 +66,13 @@ impl Leash {
             Some(known) if known.will_wake(waker) => {}
             Some(_) | None => *user = Some(waker.clone()),
         }
+    }
+
+    /// The user's side: it is done. A waker left here would keep a finished task in memory for as long
+    /// as the connection is idle.
+    #[inline]
+    pub(crate) fn unregister(&self) {
+        *lock(&self.user) = None;
     }
 
     /// The pool's side: orders a close. The returned waker is called after unlocking.

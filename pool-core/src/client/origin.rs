@@ -17,19 +17,27 @@ pub(crate) struct Origin<'a> {
 impl<'a> Origin<'a> {
     #[inline]
     pub(crate) fn of(uri: &'a http::Uri) -> Result<Self, OriginFault> {
-        let scheme = uri.scheme().ok_or(OriginFault::NotAbsolute)?;
-        let host = uri.host().filter(|host| !host.is_empty()).ok_or(OriginFault::NotAbsolute)?;
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+            return Err(OriginFault::NotAbsolute);
+        };
         if *scheme != http::uri::Scheme::HTTP {
             return Err(OriginFault::Scheme);
         }
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let (host, port) = split(authority.as_str());
+        if host.is_empty() {
+            return Err(OriginFault::NotAbsolute);
+        }
         // Hosts compare without case (RFC 3986 3.2.2).
-        let host = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        let host = if host.bytes().fold(false, |any, byte| any | byte.is_ascii_uppercase()) {
             Cow::Owned(host.to_ascii_lowercase())
         } else {
             Cow::Borrowed(host)
         };
-        Ok(Self { scheme: Scheme::Http, host, port: uri.port_u16().unwrap_or(80) })
+        let port = match port {
+            None => 80,
+            Some(port) => u16::try_from(port).map_err(|_| OriginFault::Port)?,
+        };
+        Ok(Self { scheme: Scheme::Http, host, port })
     }
 
     #[inline]
@@ -40,6 +48,37 @@ impl<'a> Origin<'a> {
     pub(crate) fn target(&self) -> Target {
         Target { scheme: self.scheme, host: Arc::from(&*self.host), port: self.port, address: None }
     }
+}
+
+/// Host (without the brackets of a literal) and port of an authority that `http` has accepted. Its
+/// own accessors search the text four times for the same answer, which showed in profiles.
+#[inline]
+fn split(authority: &str) -> (&str, Option<u32>) {
+    let bytes = authority.as_bytes();
+    let mut port: u32 = 0;
+    let mut tenfold: u32 = 1;
+    let mut at = bytes.len();
+    // From the end: digits, and a colon before them, are the port.
+    while let Some(digit) = at.checked_sub(1).map(|last| bytes[last].wrapping_sub(b'0')) {
+        if digit > 9 {
+            break;
+        }
+        port = port.saturating_add(tenfold.saturating_mul(u32::from(digit)));
+        tenfold = tenfold.saturating_mul(10);
+        at -= 1;
+    }
+    let (host, port) = match authority.get(..at).and_then(|before| before.strip_suffix(':')) {
+        Some(host) if tenfold > 1 => (host, Some(port)),
+        Some(host) => (host, None),
+        None => (authority, None),
+    };
+    // Without a branch per byte: neither is in most hosts, and short texts are searched often.
+    let is_plain = host.bytes().fold(true, |plain, byte| plain & (byte != b'@') & (byte != b'['));
+    if is_plain {
+        return (host, port);
+    }
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    (host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host), port)
 }
 
 #[cfg(test)]
@@ -58,10 +97,35 @@ mod tests {
         assert_eq!(parse("http://[::1]:81/"), Ok(("::1".into(), 81)));
     }
 
+    /// What `http`'s accessors say of every authority that it takes.
+    #[test]
+    fn the_authority_is_split_as_http_splits_it() {
+        let hosts = ["a", "a.b-c", "1.2.3.4", "[::1]", "[2001:db8::a:1]", "A_~", "12", "a%20b"];
+        let users = ["", "u@", "u:p@", "u:80@"];
+        let ports = ["", ":", ":7", ":0080", ":65535", ":65536", ":99999", ":0000000000080"];
+        let mut seen = 0;
+        for place in 0..hosts.len() * users.len() * ports.len() {
+            let host = hosts[place % hosts.len()];
+            let user = users[place / hosts.len() % users.len()];
+            let port = ports[place / hosts.len() / users.len()];
+            let text = format!("{user}{host}{port}");
+            let Ok(uri) = format!("http://{text}/").parse::<http::Uri>() else { continue };
+            let authority = uri.authority().expect("an authority");
+            let theirs = authority.host();
+            let theirs = theirs.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(theirs);
+            let (host, port) = split(&text);
+            let port = port.and_then(|port| u16::try_from(port).ok());
+            assert_eq!((host, port), (theirs, authority.port_u16()), "{text}");
+            seen += 1;
+        }
+        assert!(seen > 100, "{seen} authorities");
+    }
+
     #[test]
     fn what_names_no_origin_is_refused() {
         assert_eq!(parse("/only/a/path"), Err(OriginFault::NotAbsolute));
         assert_eq!(parse("ftp://example.test/"), Err(OriginFault::Scheme));
         assert_eq!(parse("https://example.test/"), Err(OriginFault::Scheme));
+        assert_eq!(parse("http://example.test:65536/"), Err(OriginFault::Port));
     }
 }

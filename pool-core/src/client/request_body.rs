@@ -48,7 +48,11 @@ enum Kept {
     Gone,
 }
 
-pub(crate) struct RequestBody<B> {
+/// Most requests have no body, and every request moves between owners: what a body needs is behind a
+/// pointer, which is there only if there is one.
+pub(crate) struct RequestBody<B>(Option<Box<Content<B>>>);
+
+struct Content<B> {
     source: Option<B>,
     remake: Option<RemakeBody<B>>,
     length: BodyLength,
@@ -73,16 +77,56 @@ where
                 exact => BodyLength::Known(exact),
             })
         };
-        let source = if length == BodyLength::None { None } else { Some(source) };
-        Self { source, remake, length, kept: Self::nothing(), next: 0, read_any: false, limit }
+        if length == BodyLength::None {
+            return Self(None);
+        }
+        let kept = Content::<B>::nothing();
+        let source = Some(source);
+        Self(Some(Box::new(Content { source, remake, length, kept, next: 0, read_any: false, limit })))
+    }
+
+    /// Moves it to another owner.
+    pub(crate) fn take(&mut self) -> Self {
+        Self(self.0.take())
     }
 
     pub(crate) fn length(&self) -> BodyLength {
-        self.length
+        self.0.as_ref().map_or(BodyLength::None, |content| content.length)
     }
 
     /// Whether it can be sent from its beginning once more.
     pub(crate) fn replay(&self) -> BodyReplay {
+        self.0.as_ref().map_or(BodyReplay::Possible, |content| content.replay())
+    }
+
+    /// Begins again from the start; only after [`RequestBody::replay`] said that it is possible.
+    pub(crate) fn rewind(&mut self) {
+        if let Some(content) = &mut self.0 {
+            content.rewind();
+        }
+    }
+
+    /// Nothing will be sent again: lets go of what was kept, and keeps nothing more.
+    pub(crate) fn settle(&mut self) {
+        if let Some(content) = &mut self.0 {
+            content.settle();
+        }
+    }
+
+    pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, BodyError>> {
+        match &mut self.0 {
+            Some(content) => content.poll_piece(cx),
+            None => Poll::Ready(Ok(Piece::End)),
+        }
+    }
+}
+
+impl<B> Content<B>
+where
+    B: Body + Unpin,
+    B::Error: Into<BodyError>,
+{
+    fn replay(&self) -> BodyReplay {
         match self.kept {
             Kept::Pieces { .. } => BodyReplay::Possible,
             Kept::Gone if self.remake.is_some() => BodyReplay::Possible,
@@ -90,8 +134,7 @@ where
         }
     }
 
-    /// Begins again from the start; only after [`RequestBody::replay`] said that it is possible.
-    pub(crate) fn rewind(&mut self) {
+    fn rewind(&mut self) {
         self.next = 0;
         if let (Kept::Gone, Some(remake)) = (&self.kept, &self.remake) {
             self.source = Some((remake.0)());
@@ -100,8 +143,7 @@ where
         }
     }
 
-    /// Nothing will be sent again: lets go of what was kept, and keeps nothing more.
-    pub(crate) fn settle(&mut self) {
+    fn settle(&mut self) {
         self.remake = None;
         if self.read_any && !self.is_behind() {
             self.kept = Kept::Gone;
@@ -109,7 +151,7 @@ where
         self.limit = 0;
     }
 
-    pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, BodyError>> {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, BodyError>> {
         if let Kept::Pieces { data, trailers, .. } = &self.kept {
             if let Some(piece) = data.get(self.next) {
                 self.next += 1;

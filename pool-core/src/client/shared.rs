@@ -72,17 +72,17 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
     /// One fact or wish, and everything that follows from it.
     #[inline]
     pub(crate) fn turn<T>(&self, now: Instant, step: impl FnOnce(&mut State<C>) -> T) -> T {
-        let mut after = After::new();
-        let (result, armed_earlier) = {
+        let (result, armed_earlier, after) = {
             let mut state = lock(&self.state);
             let result = step(&mut state);
-            state.act(&self.ready, &mut after);
-            (result, state.rearm(now))
+            // On the way that is taken most the pool binds or settles at once and asks for nothing.
+            let after = state.set.poll_action().map(|action| state.act(&self.ready, action));
+            (result, state.rearm(now), after)
         };
         if armed_earlier {
             self.ready.wake_keeper();
         }
-        if !after.is_empty() {
+        if let Some(after) = after {
             self.follow_up(now, after);
         }
         result
@@ -113,7 +113,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
                 for place in gone {
                     state.set.handle_report(now, place.pool, place.conn, Report::Closed(ClosedBy::Local));
                 }
-                state.act(&self.ready, &mut after);
+                state.act_all(&self.ready, &mut after);
                 state.rearm(now)
             };
             if armed_earlier {
@@ -180,6 +180,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
     /// An exchange ended and its connection comes back.
     pub(crate) fn release(&self, now: Instant, mut conn: Box<Conn<C::Io>>, end: StreamEnd) {
         let place = conn.place();
+        conn.leash.unregister();
         // What came with the response is seen before the queue is served (P3): a FIN in particular.
         let idle = if end == StreamEnd::Complete { conn.watch() } else { Idle::Quiet };
         match idle {

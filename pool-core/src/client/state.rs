@@ -124,15 +124,6 @@ impl<C: Connect> After<C> {
             more: false,
         }
     }
-
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.wake.is_empty()
-            && self.closed.is_empty()
-            && self.connect.is_empty()
-            && self.unclaimed.is_empty()
-            && !self.more
-    }
 }
 
 impl<C: Connect> State<C> {
@@ -318,9 +309,17 @@ impl<C: Connect> State<C> {
         }
     }
 
+    /// Carries out one action and those behind it.
+    #[cold]
+    pub(crate) fn act(&mut self, ready: &Arc<ReadyList>, first: (PoolId, Action)) -> After<C> {
+        let mut after = After::new();
+        self.act_on(ready, &mut after, first.0, first.1);
+        self.act_all(ready, &mut after);
+        after
+    }
+
     /// Carries out the pools' actions, a batch at most.
-    #[inline]
-    pub(crate) fn act(&mut self, ready: &Arc<ReadyList>, after: &mut After<C>) {
+    pub(crate) fn act_all(&mut self, ready: &Arc<ReadyList>, after: &mut After<C>) {
         for _ in 0..BATCH {
             let Some((pool, action)) = self.set.poll_action() else { return };
             self.act_on(ready, after, pool, action);

@@ -48,6 +48,21 @@ const _: () = assert!(size_of::<Option<Entry>>() == 320, "five lines; think befo
 const NEVER: Instant = Instant::from_nanos(u64::MAX);
 
 impl Entry {
+    /// After a turn: what the pool now wants of the set.
+    #[inline]
+    fn follow(&mut self, index: u32, dirty: &mut SmallVec<[u32; 8]>, due: &mut Heap<()>) {
+        match self.pool.deadline() {
+            Deadline::Never => {}
+            Deadline::Now(_) => {
+                if !self.dirty {
+                    self.dirty = true;
+                    dirty.push(index);
+                }
+            }
+            Deadline::At(at, _) => self.arm(at, index, due),
+        }
+    }
+
     /// Registers a wake-up, unless an earlier one is registered.
     #[inline]
     fn arm(&mut self, at: Instant, index: u32, due: &mut Heap<()>) {
@@ -62,13 +77,17 @@ impl Entry {
 ///
 /// Contract as everywhere: one fact or wish, then [`PoolSet::poll_action`] until `None`, then sleep
 /// until [`PoolSet::deadline`].
-pub struct PoolSet<L> {
+///
+/// A set that is dropped gives all its seats back, for the sake of others on the same ledgers.
+pub struct PoolSet<L: Ledger> {
     index: HashTable<u32>,
     hasher: FixedState,
     entries: Vec<Option<Entry>>,
     /// By the same index.
     filed: Vec<Option<Filed>>,
     free: Vec<u32>,
+    /// By index: where the names of the next pool there begin.
+    generations: Vec<u32>,
     clusters: Vec<Option<Cluster<L>>>,
     free_clusters: Vec<u32>,
     /// When a pool wants to be called, at the latest; may be early.
@@ -90,6 +109,7 @@ impl<L: Ledger> PoolSet<L> {
             entries: Vec::new(),
             filed: Vec::new(),
             free: Vec::new(),
+            generations: Vec::new(),
             clusters: Vec::new(),
             free_clusters: Vec::new(),
             due: Heap::new(),
@@ -157,9 +177,8 @@ impl<L: Ledger> PoolSet<L> {
     /// All input that had arrived with the end of a stream was fed: the pool's queue may be served.
     #[inline]
     pub fn handle_settled(&mut self, now: Instant, pool: PoolId) {
-        if let Some(place) = self.settling.iter().position(|&index| index == pool.0) {
-            self.settling.swap_remove(place);
-        }
+        // Once for each time that its actions were taken meanwhile.
+        self.settling.retain(|index| *index != pool.0);
         self.turn(now, pool, |pool, ledger| pool.handle_settled(now, ledger));
     }
 
@@ -183,7 +202,8 @@ impl<L: Ledger> PoolSet<L> {
         }
     }
 
-    /// Adds a cluster.
+    /// Adds a cluster. It is forgotten with its last pool, or when its first one is refused; the id
+    /// is dead then, and may be given to another cluster.
     pub fn add_cluster(&mut self, config: Arc<PoolConfig>, ledger: L) -> ClusterId {
         let cluster = Some(Cluster { config, ledger, pools: 0 });
         let index = if let Some(index) = self.free_clusters.pop() {
@@ -212,10 +232,17 @@ impl<L: Ledger> PoolSet<L> {
         let index =
             self.free.last().copied().unwrap_or(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
         let who = Claimant { pool: PoolId(index), host: HostId(0), priority };
-        let seat = owner.ledger.try_take(Resource::Pools, who)?;
+        let seat = match owner.ledger.try_take(Resource::Pools, who) {
+            Ok(seat) => seat,
+            Err(full) => {
+                self.forget_unused(cluster.0);
+                return Err(full);
+            }
+        };
         owner.pools += 1;
         let seed = self.seed.wrapping_add(u64::from(index));
-        let pool = Pool::new(owner.config.clone(), who, seed);
+        let mut pool = Pool::new(owner.config.clone(), who, seed);
+        pool.begin_names_at(self.generations.get(index as usize).copied().unwrap_or(0));
         let entry =
             Entry { key: CanonicalKey::of(key), cluster: cluster.0, armed: NEVER, pool, dirty: false };
         let filed = Some(Filed { hash, seat });
@@ -224,6 +251,7 @@ impl<L: Ledger> PoolSet<L> {
             self.filed[index as usize] = filed;
         } else {
             self.entries.push(Some(entry));
+            self.generations.push(0);
             self.filed.push(filed);
         }
         let filed = &self.filed;
@@ -233,13 +261,19 @@ impl<L: Ledger> PoolSet<L> {
         Ok(PoolId(index))
     }
 
-    /// Asks a pool for a connection.
+    /// Asks a pool for a connection. A pool whose first request is refused is forgotten.
     #[inline]
     pub fn request(&mut self, now: Instant, pool: PoolId, request: Request) -> Option<Answer> {
         let (entry, ledger) = self.entry_and_ledger(pool)?;
         // After the direct way there is no new deadline to look at and no action to take.
         let Some(answer) = entry.pool.bind_directly(ledger) else {
-            return self.turn(now, pool, |pool, ledger| pool.request(now, ledger, request));
+            return self.turn(now, pool, |pool, ledger| {
+                let answer = pool.request(now, ledger, request);
+                if let Answer::Failed(_) = answer {
+                    pool.report_unused();
+                }
+                answer
+            });
         };
         if let Some(freed) = ledger.poll_freed() {
             let cluster = entry.cluster as usize;
@@ -296,7 +330,8 @@ impl<L: Ledger> PoolSet<L> {
         self.turn(now, pool, |pool, ledger| pool.abort(now, ledger));
     }
 
-    /// The next action of any pool. [`Action::Idle`] says that the pool was forgotten.
+    /// The next action of any pool. [`Action::Idle`] says that the pool was forgotten: its id is dead
+    /// and may be given to a pool of another key. Names of its connections and requests stay dead.
     #[inline]
     pub fn poll_action(&mut self) -> Option<(PoolId, Action)> {
         // As after nearly every request and end of a stream.
@@ -334,16 +369,7 @@ impl<L: Ledger> PoolSet<L> {
         let entry = self.entries.get_mut(id.0 as usize)?.as_mut()?;
         let cluster = self.clusters.get_mut(entry.cluster as usize)?.as_mut()?;
         let result = step(&mut entry.pool, &mut cluster.ledger);
-        match entry.pool.deadline() {
-            Deadline::Never => {}
-            Deadline::Now(_) => {
-                if !entry.dirty {
-                    entry.dirty = true;
-                    self.dirty.push(id.0);
-                }
-            }
-            Deadline::At(at, _) => entry.arm(at, id.0, &mut self.due),
-        }
+        entry.follow(id.0, &mut self.dirty, &mut self.due);
         if let Some(freed) = cluster.ledger.poll_freed() {
             let cluster = entry.cluster as usize;
             self.pass_on_freed(now, cluster, Some(freed));
@@ -354,15 +380,16 @@ impl<L: Ledger> PoolSet<L> {
     /// Tells pools of this set about seats that are reserved for them.
     #[cold]
     fn pass_on_freed(&mut self, now: Instant, cluster: usize, first: Option<(PoolId, Resource)>) {
-        let mut freed = first.or_else(|| self.poll_freed(cluster));
+        let Some(Some(Cluster { ledger, .. })) = self.clusters.get_mut(cluster) else { return };
+        let mut freed = first.or_else(|| ledger.poll_freed());
         while let Some((pool, resource)) = freed {
-            self.turn(now, pool, |pool, ledger| pool.handle_slot_freed(now, ledger, resource));
-            freed = self.poll_freed(cluster);
+            // In a loop, not as a turn that passes on what the turn frees: there may be many.
+            if let Some(Some(entry)) = self.entries.get_mut(pool.0 as usize) {
+                entry.pool.handle_slot_freed(now, ledger, resource);
+                entry.follow(pool.0, &mut self.dirty, &mut self.due);
+            }
+            freed = ledger.poll_freed();
         }
-    }
-
-    fn poll_freed(&mut self, cluster: usize) -> Option<(PoolId, Resource)> {
-        self.clusters.get_mut(cluster)?.as_mut()?.ledger.poll_freed()
     }
 
     /// Removes an idle pool, and its cluster with the last one.
@@ -373,15 +400,21 @@ impl<L: Ledger> PoolSet<L> {
             found.remove();
         }
         self.free.push(index);
+        self.generations[index as usize] = entry.pool.next_generation();
         self.due.remove(index);
-        let Some(slot) = self.clusters.get_mut(entry.cluster as usize) else { return };
-        if let Some(cluster) = slot {
+        if let Some(Some(cluster)) = self.clusters.get_mut(entry.cluster as usize) {
             cluster.ledger.give_back(filed.seat);
             cluster.pools -= 1;
-            if cluster.pools == 0 {
-                *slot = None;
-                self.free_clusters.push(entry.cluster);
-            }
+        }
+        self.forget_unused(entry.cluster);
+    }
+
+    /// Removes a cluster without pools.
+    fn forget_unused(&mut self, cluster: u32) {
+        let Some(slot) = self.clusters.get_mut(cluster as usize) else { return };
+        if slot.as_ref().is_some_and(|cluster| cluster.pools == 0) {
+            *slot = None;
+            self.free_clusters.push(cluster);
         }
     }
 
@@ -395,5 +428,18 @@ impl<L: Ledger> PoolSet<L> {
     #[inline]
     fn entry(&self, index: u32) -> Option<&Entry> {
         self.entries.get(index as usize)?.as_ref()
+    }
+}
+
+impl<L: Ledger> Drop for PoolSet<L> {
+    fn drop(&mut self) {
+        for (entry, filed) in self.entries.drain(..).zip(self.filed.drain(..)) {
+            let (Some(mut entry), Some(filed)) = (entry, filed) else { continue };
+            let Some(Some(Cluster { ledger, .. })) = self.clusters.get_mut(entry.cluster as usize) else {
+                continue;
+            };
+            entry.pool.give_up_seats(ledger);
+            ledger.give_back(filed.seat);
+        }
     }
 }

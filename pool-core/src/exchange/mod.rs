@@ -182,12 +182,13 @@ impl Exchange {
         self.verdict
     }
 
-    /// Whether a body that is read from now on must be kept for a replay.
+    /// Whether it may still be sent again after it was bound: a body that is read from now on has to
+    /// be kept.
     #[must_use]
     pub fn may_replay(&self) -> bool {
         match self.state {
             State::Choosing | State::Queued { .. } | State::Bound { .. } | State::Backoff { .. } => {
-                self.replays < self.policy.max_replays || self.retries < self.policy.max_connect_retries
+                self.replays < self.policy.max_replays
             }
             State::Streaming | State::Done => false,
         }
@@ -248,15 +249,19 @@ impl Exchange {
         evidence: Option<Verdict>,
         body: BodyReplay,
     ) -> Next {
-        let usage = match self.state {
-            State::Bound { usage } => usage,
-            State::Choosing
-            | State::Queued { .. }
-            | State::Streaming
-            | State::Backoff { .. }
-            | State::Done => Usage::Fresh,
+        let (usage, progress) = match self.state {
+            State::Bound { usage } => (usage, progress),
+            State::Streaming => (Usage::Fresh, Progress::ResponseStarted),
+            State::Choosing | State::Queued { .. } | State::Backoff { .. } => (Usage::Fresh, progress),
+            State::Done => return Next::Fail(self.verdict),
         };
-        let verdict = evidence.unwrap_or_else(|| verdict(progress, usage));
+        let verdict = match progress {
+            Progress::NothingSent | Progress::RequestSent => {
+                evidence.unwrap_or_else(|| verdict(progress, usage))
+            }
+            // A peer that has answered has processed it, whatever else it says.
+            Progress::ResponseStarted => Verdict::Unknown,
+        };
         let safe = verdict.is_safe(self.repeatable == Repeatable::Idempotent);
         self.verdict = self.verdict.max(verdict);
         if safe && body == BodyReplay::Possible && self.replays < self.policy.max_replays {

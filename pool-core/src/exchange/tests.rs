@@ -93,3 +93,24 @@ fn back_off_is_spread_below_its_ceiling_and_capped() {
     assert!(shortest.is_some_and(|d| d < Duration::from_millis(5)));
     assert_eq!(RetryPolicy::NEVER.back_off(1, 3), Duration::ZERO);
 }
+
+#[test]
+fn nothing_that_a_peer_says_after_a_response_byte_makes_a_repeat_safe() {
+    for evidence in [None, Some(Verdict::Refused), Some(Verdict::AboveGoAway)] {
+        let mut started = bound(Repeatable::Idempotent, Usage::Reused);
+        started.handle_response_started();
+        let next = started.handle_attempt_failed(Progress::RequestSent, evidence, BodyReplay::Possible);
+        assert_eq!(next, Next::Fail(Verdict::Unknown), "{evidence:?}");
+        let mut bytes = bound(Repeatable::Idempotent, Usage::Reused);
+        let next = bytes.handle_attempt_failed(Progress::ResponseStarted, evidence, BodyReplay::Possible);
+        assert_eq!(next, Next::Fail(Verdict::Unknown), "{evidence:?}");
+    }
+}
+
+#[test]
+fn nothing_follows_an_outcome() {
+    let mut exchange = bound(Repeatable::Idempotent, Usage::Reused);
+    exchange.handle_done();
+    let next = exchange.handle_attempt_failed(Progress::NothingSent, None, BodyReplay::Possible);
+    assert_eq!((next, exchange.state()), (Next::Fail(Verdict::NeverSent), State::Done));
+}

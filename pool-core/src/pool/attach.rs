@@ -136,6 +136,7 @@ impl Pool {
     }
 
     fn queued(&mut self, now: Instant, ledger: &mut impl Ledger, waiter: u32, request: Request) -> Answer {
+        self.cold.queue.begin_at(waiter, self.cold.generation);
         self.cold.idle = super::IdleReport::Due;
         self.cold.stats.rq_pending_total += 1;
         self.create(now, ledger, Attempt::Fresh);

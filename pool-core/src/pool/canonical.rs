@@ -14,7 +14,7 @@ use crate::time::Instant;
 /// that wait are only counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Canonical {
-    pool: [u64; 8],
+    pool: [u64; 9],
     listed: Vec<Option<Conn>>,
     others: Vec<Conn>,
     waiters: Vec<Waiter>,
@@ -32,6 +32,8 @@ struct Conn {
     lost: u8,
     /// Of connecting, idle, age and drain deadlines, those that apply.
     due: [u64; 4],
+    /// The idle timeout that it drew.
+    idle_for: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -85,6 +87,8 @@ impl Pool {
                 u64::from(self.untaken),
                 u64::from(self.cold.forced != NONE),
                 u64::from(self.cold.queue.len()),
+                // What a learned limit may still open, while there is an attempt to learn one for.
+                if self.slots.table.connecting.len == 0 { 0 } else { u64::from(self.cold.budget) },
             ],
             listed,
             others,
@@ -103,7 +107,9 @@ impl Pool {
         } else {
             NEVER
         };
-        let due = [if connected { NEVER } else { connect }, idle, cold.age_at, cold.drain_at];
+        // Until it counts, an age is a length.
+        let age = if connected { cold.age_at } else { now.after(cold.age_at.since(Instant::ZERO)) };
+        let due = [if connected { NEVER } else { connect }, idle, age, cold.drain_at];
         Some(Conn {
             state,
             active: hot.active,
@@ -114,6 +120,7 @@ impl Pool {
             heard: cold.heard as u8,
             lost: u8::from(cold.lost > 0),
             due: due.map(|at| if closed { u64::MAX } else { relative(now, at) }),
+            idle_for: if closed { 0 } else { cold.idle_for },
         })
     }
 }

@@ -11,7 +11,7 @@ use crate::report::ClosedBy;
 use crate::time::Instant;
 
 /// How many connections one trigger opens at most: the largest preconnect ratio.
-const PER_TRIGGER: u32 = 3;
+const PER_TRIGGER: u8 = 3;
 
 /// Streams that a peer is expected to allow before it said so (RFC 9113 6.5.2 recommends that it
 /// allows no fewer).
@@ -171,7 +171,7 @@ impl Pool {
         now: Instant,
         ledger: &mut impl Ledger,
         attempt: Attempt,
-        budget: u32,
+        budget: u8,
     ) -> Creation {
         if self.life == Life::Deleting || !self.should_create() {
             return Creation::NotWanted;
@@ -255,13 +255,21 @@ impl Pool {
             None => u64::MAX,
             Some(idle) => self.jitter(config.idle_jitter(), Draw::Idle, Instant::ZERO.after(idle).as_nanos()),
         };
+        // Drawn now as well: later, the newest connection is another one.
+        let age_for = match config.max_connection_duration() {
+            None => u64::MAX,
+            Some(age) => {
+                let jitter = config.max_connection_duration_jitter();
+                self.jitter(jitter, Draw::Age, Instant::ZERO.after(age).as_nanos())
+            }
+        };
         let index = self.slots.insert(
             limit,
             remaining,
             Cold {
                 opened_at: now,
                 connected_at: NEVER,
-                age_at: NEVER,
+                age_at: Instant::from_nanos(age_for),
                 drain_at: NEVER,
                 idle_for,
                 lost: 0,
@@ -269,7 +277,11 @@ impl Pool {
                 prev: NONE,
             },
         );
-        self.change(index, |hot| hot.state = Some(State::Connecting));
+        let generation = self.cold.generation;
+        self.change(index, |hot| {
+            hot.generation = hot.generation.max(generation);
+            hot.state = Some(State::Connecting);
+        });
         self.arm(now, index);
         self.emit_connect(self.slots.id(index), reason);
         index
@@ -277,14 +289,9 @@ impl Pool {
 
     /// The handshake is complete: age starts to count.
     fn start_life(&mut self, now: Instant, index: u32) {
-        let config = &self.cold.config;
-        let age = config.max_connection_duration().map(|age| {
-            let jitter = config.max_connection_duration_jitter();
-            self.jitter(jitter, Draw::Age, Instant::ZERO.after(age).as_nanos())
-        });
         let cold = self.slots.cold_mut(index);
         cold.connected_at = now;
-        cold.age_at = age.map_or(NEVER, |age| now.after(core::time::Duration::from_nanos(age)));
+        cold.age_at = now.after(cold.age_at.since(Instant::ZERO));
         let took = now.since(cold.opened_at);
         self.cold.stats.cx_connect_ms.record(took);
     }
@@ -336,9 +343,16 @@ impl Pool {
     fn fail_queue(&mut self, ledger: &mut impl Ledger, reason: FailReason) {
         let keep = match self.cold.config.on_connect_failure() {
             FailQueue::All => 0,
-            FailQueue::Unservable => u32::try_from(self.capacity.max(0)).unwrap_or(u32::MAX),
+            FailQueue::Unservable => self.places(),
         };
         self.cold.stats.rq_pending_failure_eject += self.purge(ledger, reason, keep);
+    }
+
+    /// How many queued requests the connections that are there can take. Not the sum of capacities:
+    /// streams beyond one connection's lowered limit take no place away on another.
+    fn places(&self) -> u32 {
+        let shares = self.slots.live_slots().map(|(index, _)| self.slots[index].share().capacity.max(0));
+        u32::try_from(shares.sum::<i64>()).unwrap_or(u32::MAX)
     }
 
     pub(super) fn is_multiplexed(&self) -> bool {

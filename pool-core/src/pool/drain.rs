@@ -74,7 +74,7 @@ impl Pool {
 
     /// Present connections go; what the queue waits for stays.
     fn drain_existing(&mut self, now: Instant, ledger: &mut impl Ledger, cause: DrainCause) {
-        let attempts = self.slots.table.connecting.len;
+        let spares = self.slots.table.connecting.len + self.slots.table.early_data.len;
         self.sweep(now, ledger, ListName::Ready, Sweep::All(cause));
         self.sweep(now, ledger, ListName::Settling, Sweep::All(cause));
         if self.cold.queue.is_empty() {
@@ -84,7 +84,9 @@ impl Pool {
         self.drain_busy(now, ledger, cause);
         // Attempts that were closed here may have been spares that the streams still in progress ask
         // for; a peer's close would have run the same loop.
-        if !self.cold.queue.is_empty() || self.slots.table.connecting.len < attempts {
+        if !self.cold.queue.is_empty()
+            || self.slots.table.connecting.len + self.slots.table.early_data.len < spares
+        {
             self.create(now, ledger, Attempt::Fresh);
         }
     }

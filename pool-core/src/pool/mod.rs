@@ -116,8 +116,10 @@ struct Cold {
     seed: u64,
     /// Connections ordered so far; what a connection's jitter is drawn from.
     serial: u64,
+    /// Where the generations of names begin; see [`Pool::begin_names_at`].
+    generation: u32,
     /// How many connections the last trigger may still open.
-    budget: u32,
+    budget: u8,
     /// The connection that was opened without a seat, or [`NONE`].
     forced: u32,
     idle: IdleReport,
@@ -155,7 +157,8 @@ enum Life {
 /// Whether the owner was told that nothing is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum IdleReport {
-    /// The pool was never used. Only a wish to delete it makes this worth a report.
+    /// The pool was never used. Only a wish to delete it, or an owner that made it for one request,
+    /// makes this worth a report.
     Fresh,
     /// Not since it was used last.
     Due,
@@ -193,6 +196,7 @@ impl Pool {
                 config,
                 seed,
                 serial: 0,
+                generation: 0,
                 budget: 0,
                 forced: NONE,
                 idle: IdleReport::Fresh,
@@ -204,6 +208,17 @@ impl Pool {
                 stats: Stats::default(),
             }),
         }
+    }
+
+    /// Where the names of a pool that follows this one, under the same id, have to begin so that none
+    /// of them is one of this pool's.
+    pub(crate) fn next_generation(&self) -> u32 {
+        self.cold.generation.max(self.slots.generation()).max(self.cold.queue.generation())
+    }
+
+    /// Begins names at `generation`. For a pool that was never used.
+    pub(crate) fn begin_names_at(&mut self, generation: u32) {
+        self.cold.generation = generation;
     }
 
     /// A copy of this pool, for search and models.

@@ -108,6 +108,15 @@ impl Pool {
         self.emit(Action::Close { conn, reason });
     }
 
+    /// For an owner that made the pool for a request which was refused: nothing else may ever come.
+    #[cold]
+    pub(crate) fn report_unused(&mut self) {
+        if self.cold.idle == IdleReport::Fresh {
+            self.cold.idle = IdleReport::Due;
+            self.report_idle();
+        }
+    }
+
     /// Tells the owner, once, that nothing is left.
     pub(super) fn report_idle(&mut self) {
         if !self.is_idle() {

@@ -101,6 +101,17 @@ impl Queue {
         (found.generation == waiter.generation && found.entry.is_some()).then_some(waiter.index)
     }
 
+    /// The largest generation; of a vacant slot it is one that was never given out.
+    pub(super) fn generation(&self) -> u32 {
+        self.waiters.iter().map(|waiter| waiter.generation).max().unwrap_or(0)
+    }
+
+    /// Begins a new waiter's generations at `generation`, before its name is given out.
+    pub(super) fn begin_at(&mut self, index: u32, generation: u32) {
+        let own = &mut self.waiters[index as usize].generation;
+        *own = (*own).max(generation);
+    }
+
     /// From the oldest to the newest.
     pub(super) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         core::iter::successors(self.front(), |index| self.after(*index))

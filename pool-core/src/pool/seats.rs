@@ -232,6 +232,16 @@ impl Pool {
         }
     }
 
+    /// Gives every seat back, for a pool that is about to be dropped with all that it had.
+    pub(crate) fn give_up_seats(&mut self, ledger: &mut impl Ledger) {
+        for resource in [Resource::Connections, Resource::Pending, Resource::Requests] {
+            while let Some(seat) = self.seats.take(resource, self.who()) {
+                ledger.give_back(seat);
+            }
+        }
+        ledger.cancel_wait(Resource::Connections, self.who());
+    }
+
     /// Books the seat of a connection that is gone.
     pub(super) fn release_connection(&mut self, ledger: &mut impl Ledger, index: u32) {
         if self.cold.forced == index {

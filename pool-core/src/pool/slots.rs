@@ -42,7 +42,8 @@ pub(super) struct Cold {
     pub(super) opened_at: Instant,
     /// When the handshake was complete, or [`NEVER`].
     pub(super) connected_at: Instant,
-    /// When it is too old, or [`NEVER`].
+    /// When it is too old, or [`NEVER`]. Jitter included; until the handshake is complete as if that
+    /// had been at [`Instant::ZERO`].
     pub(super) age_at: Instant,
     /// When its drain ends by force, or [`NEVER`].
     pub(super) drain_at: Instant,
@@ -251,6 +252,11 @@ impl Slots {
         (0u32..)
             .zip(self.near.iter().chain(self.far.iter()))
             .filter_map(|(index, hot)| Some((index, hot.state?)))
+    }
+
+    /// The largest generation; of a vacant slot it is one that was never given out.
+    pub(super) fn generation(&self) -> u32 {
+        self.near.iter().chain(self.far.iter()).map(|hot| hot.generation).max().unwrap_or(0)
     }
 
     /// How many slots there are, vacant ones included.

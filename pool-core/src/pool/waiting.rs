@@ -2,7 +2,6 @@
 
 use super::Pool;
 use super::action::{Action, CancelPolicy, CloseReason, FailReason, HostHealth};
-use super::connect::Attempt;
 use super::slots::NONE;
 use crate::config::Ratio;
 use crate::id::{Token, WaiterId};
@@ -49,8 +48,9 @@ impl Pool {
             HostHealth::Degraded | HostHealth::Unhealthy => Ratio::ONE,
         };
         if self.load().can_spare(ratio, self.slots[candidate].unused()) {
+            // No creation loop: what is left was just found to be enough, while the loop also counts
+            // what the peer took back from busy connections, and would open the same again.
             self.order_close(now, ledger, candidate, CloseReason::Excess, 0);
-            self.create(now, ledger, Attempt::Fresh);
         }
     }
 

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 
 use crate::runtime::Io;
-use crate::runtime::worker::{keep_outbox, take_outbox, with_scratch};
+use crate::runtime::worker::{Filled, Scratch, keep_outbox, take_outbox};
 use crate::wire::h1::{Error as WireError, Input, Limits, Outbox, Server as Wire, ServerEvent};
 
 /// How many slices are offered to one vectored write.
@@ -99,26 +99,30 @@ impl<I: Io> Socket<I> {
         }
         while self.wire.wants_input() {
             let Self { io, wire, .. } = self;
-            let read = with_scratch(|scratch| {
-                let n = ready!(io.poll_read(cx, scratch))?;
-                let mut input = match n {
-                    0 => Input::eof(),
-                    n => Input::new(scratch.get(..n).unwrap_or_default()),
-                };
-                let event = wire.poll_event(&mut input);
-                wire.keep(&mut input);
-                Poll::Ready(Ok::<_, io::Error>((n, event)))
-            });
-            match ready!(read) {
-                Ok((_, Ok(Some(event)))) => {
+            let mut scratch = Scratch::take();
+            let Ok(n) = ready!(io.poll_read(cx, &mut scratch)) else {
+                return Poll::Ready(Err(Fault::Gone));
+            };
+            let event = if n == 0 {
+                feed(wire, &mut Input::eof())
+            } else {
+                match scratch.filled(n) {
+                    Filled::Kept(scratch, n) => {
+                        feed(wire, &mut Input::new(scratch.get(..n).unwrap_or_default()))
+                    }
+                    Filled::Lent(bytes) => feed(wire, &mut Input::lent(&bytes)),
+                }
+            };
+            match event {
+                Ok(Some(event)) => {
                     self.told = Told::Perhaps;
                     return Poll::Ready(Ok(event));
                 }
                 // Half-closed while a request is being answered: for HTTP that is a client that has
                 // gone (as in Envoy).
-                Ok((0, Ok(None))) | Err(_) => return Poll::Ready(Err(Fault::Gone)),
-                Ok((_, Ok(None))) => {}
-                Ok((_, Err(error))) => return Poll::Ready(Err(Fault::Protocol(error))),
+                Ok(None) if n == 0 => return Poll::Ready(Err(Fault::Gone)),
+                Ok(None) => {}
+                Err(error) => return Poll::Ready(Err(Fault::Protocol(error))),
             }
         }
         Poll::Pending
@@ -161,7 +165,7 @@ impl<I: Io> Socket<I> {
 
     /// Reads and forgets; how many bytes, 0 at the end.
     pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        with_scratch(|scratch| self.io.poll_read(cx, scratch))
+        self.io.poll_read(cx, &mut Scratch::take())
     }
 
     /// The stream, and what was read beyond the request that made it a tunnel.
@@ -169,4 +173,11 @@ impl<I: Io> Socket<I> {
         let early = self.wire.take_rest(&mut Input::nothing());
         (self.io, early)
     }
+}
+
+/// The first event of what was read; the machine keeps the rest.
+fn feed(wire: &mut Wire, input: &mut Input<'_>) -> Result<Option<ServerEvent>, WireError> {
+    let event = wire.poll_event(input);
+    wire.keep(input);
+    event
 }

@@ -428,6 +428,15 @@ impl World {
         self.answered(request, answer);
     }
 
+    /// A requeue that a pool refuses.
+    #[track_caller]
+    pub(crate) fn requeue_failed(&mut self, r: Token, failure: PoolFailure) {
+        let request = Request::new(r);
+        let answer = self.act(|pool, now, ledger| pool.requeue(now, ledger, request, None));
+        assert!(matches!(answer, Answer::Failed(failed) if failed.failure == failure), "{answer:?}");
+        self.drain_actions();
+    }
+
     #[track_caller]
     pub(crate) fn cancel(&mut self, r: Token, policy: CancelPolicy) {
         let waiter = self.sides[self.current].shadow.cancelled(r);

@@ -9,7 +9,10 @@ mod setup;
 mod shadow;
 
 mod base;
+mod corners;
 mod early_data;
+mod further;
+mod further_h2;
 mod h1;
 mod h1_drain;
 mod h2;

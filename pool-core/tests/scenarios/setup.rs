@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use pool_core::config::{FailQueue, Multiplexing, PoolConfig, PoolConfigBuilder, Ratio};
+use pool_core::config::{FailQueue, Jitter, Multiplexing, PoolConfig, PoolConfigBuilder, Ratio};
 use pool_core::limits::{Local, Resource, Thresholds};
 
 use crate::harness::World;
@@ -87,6 +87,10 @@ impl Setup {
 
     pub(crate) fn max_connection_duration_ms(self, ms: u64) -> Self {
         self.config(|c| c.max_connection_duration(Some(Duration::from_millis(ms))))
+    }
+
+    pub(crate) fn max_connection_duration_jitter(self, percent: u8) -> Self {
+        self.config(|c| c.max_connection_duration_jitter(Jitter::percent(percent)))
     }
 
     pub(crate) fn drain_timeout_ms(self, ms: u64) -> Self {

@@ -66,11 +66,38 @@ impl Pattern {
     }
 }
 
+/// What happens in a queue of waiting requests, once per operation. The queue keeps its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// The pool's one connection comes free and serves the first; a new request joins the end.
+    Serve,
+    /// A random one is cancelled; a new request joins the end.
+    Cancel,
+}
+
+impl Turn {
+    const ALL: [Self; 2] = [Self::Serve, Self::Cancel];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Serve => "serve",
+            Self::Cancel => "cancel",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|turn| turn.name() == name)
+    }
+}
+
 /// The shape of a load, without the peer that meets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Load {
     /// Acquire and release on `threads` threads over `keys` keys that share `connections`.
     Micro { keys: usize, connections: usize, threads: usize, pattern: Pattern },
+    /// One pool with one connection, for which `waiters` requests wait. Only our pool has a queue that
+    /// can be driven without a runtime.
+    Queue { waiters: usize, turn: Turn },
     /// GET with a body of `body` bytes in the response, `concurrency` requests in flight.
     Client { body: usize, concurrency: usize },
     /// `connections` idle connections.
@@ -80,7 +107,7 @@ pub(crate) enum Load {
 impl Load {
     pub(crate) fn bench(self) -> Bench {
         match self {
-            Self::Micro { .. } => Bench::Micro,
+            Self::Micro { .. } | Self::Queue { .. } => Bench::Micro,
             Self::Client { .. } => Bench::Client,
             Self::Idle { .. } => Bench::Idle,
         }
@@ -95,6 +122,7 @@ impl fmt::Display for Load {
                 let pattern = pattern.name();
                 write!(f, "keys={keys} connections={connections} threads={threads} pattern={pattern}")
             }
+            Self::Queue { waiters, turn } => write!(f, "waiters={waiters} turn={}", turn.name()),
             Self::Client { body, concurrency } => write!(f, "body={body} concurrency={concurrency}"),
             Self::Idle { connections } => write!(f, "connections={connections}"),
         }
@@ -146,7 +174,11 @@ fn micro(quick: bool) -> Vec<Case> {
         load: Load::Micro { keys, connections, threads, pattern },
         operations,
     };
-    shapes.iter().map(case).collect()
+    let lengths: &[usize] = if quick { &[1_000] } else { &[1, 1_000, 100_000] };
+    let queues = Turn::ALL.into_iter().flat_map(|turn| {
+        lengths.iter().map(move |&waiters| Case { load: Load::Queue { waiters, turn }, operations })
+    });
+    shapes.iter().map(case).chain(queues).collect()
 }
 
 fn client(quick: bool) -> Vec<Case> {
@@ -195,6 +227,10 @@ impl CaseRun {
             word(name)?.parse().map_err(|_| Error::new(format!("case {bench}: {name}= is no number")))
         };
         let load = match Bench::named(bench) {
+            Some(Bench::Micro) if words.contains_key("waiters") => Load::Queue {
+                waiters: number("waiters")?,
+                turn: Turn::named(word("turn")?).ok_or_else(|| Error::new("case micro: turn= is unknown"))?,
+            },
             Some(Bench::Micro) => Load::Micro {
                 keys: number("keys")?,
                 connections: number("connections")?,

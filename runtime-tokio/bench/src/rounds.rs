@@ -32,6 +32,9 @@ pub(crate) fn run(plan: &Plan) -> Result<()> {
                 continue;
             }
             let rows = tools.case(plan, case)?;
+            if rows.is_empty() {
+                continue;
+            }
             for row in &rows {
                 println!("{}", json(row));
                 failed += row.medians.get("errors").unwrap_or(0.0);
@@ -43,10 +46,11 @@ pub(crate) fn run(plan: &Plan) -> Result<()> {
     if failed > 0.0 { Err(Error::new(format!("{failed} operations failed"))) } else { Ok(()) }
 }
 
-fn peers(plan: &Plan, bench: Bench) -> Vec<&'static str> {
-    let compiled = match bench {
-        Bench::Micro => micro::PEERS,
-        Bench::Client | Bench::Idle => http::PEERS,
+fn peers(plan: &Plan, load: Load) -> Vec<&'static str> {
+    let compiled = match load {
+        Load::Micro { .. } => micro::PEERS,
+        Load::Queue { .. } => micro::QUEUES,
+        Load::Client { .. } | Load::Idle { .. } => http::PEERS,
     };
     let wanted = |peer: &&str| plan.peers.is_empty() || plan.peers.iter().any(|name| name == peer);
     compiled.iter().copied().filter(wanted).collect()
@@ -91,7 +95,7 @@ impl Tools {
     /// All peers of one case: rounds of timed runs, then the exact figures once.
     fn case(&self, plan: &Plan, case: Case) -> Result<Vec<Row>> {
         let bench = case.load.bench();
-        let peers = peers(plan, bench);
+        let peers = peers(plan, case.load);
         let mut rounds: Vec<Vec<Figures>> = vec![Vec::new(); peers.len()];
         if plan.timed && bench != Bench::Idle {
             for round in 1..=plan.rounds {

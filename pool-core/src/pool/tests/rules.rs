@@ -361,6 +361,45 @@ fn canonical_forms_forget_names_and_history() {
 }
 
 #[test]
+fn canonical_forms_tell_what_was_drawn_apart() {
+    // Of two connections that came up together the first or the second is left, in use.
+    let left = |gone: usize| {
+        let config = exclusive().idle_jitter(Jitter::percent(50)).max_connection_duration(None);
+        let mut book = limits(10, 10, 10);
+        let mut pool = pool(config);
+        queue(&mut pool, &mut book, T0, 0);
+        queue(&mut pool, &mut book, T0, 1);
+        let conns = opened(&mut pool);
+        for conn in &conns {
+            pool.handle_connected(T0, &mut book, *conn, None);
+        }
+        pool.handle_closed(T0, &mut book, conns[gone], ClosedBy::Remote);
+        actions(&mut pool);
+        pool.canonical(T0)
+    };
+    assert_eq!(left(0), left(0));
+    assert_ne!(left(0), left(1));
+}
+
+#[test]
+fn canonical_forms_tell_apart_what_a_trigger_may_still_open() {
+    // Two attempts and a request; a learned limit may open a third if the request opened the two.
+    let two = Ratio::from_thousandths(2000);
+    let canonical = |expected: u32| {
+        let mut book = limits(10, 10, 10);
+        let mut pool = pool(streams(1).per_upstream_preconnect_ratio(two));
+        for _ in 0..expected {
+            assert!(pool.maybe_preconnect(T0, &mut book, two));
+        }
+        queue(&mut pool, &mut book, T0, 0);
+        assert_eq!(opened(&mut pool).len(), 2);
+        pool.canonical(T0)
+    };
+    assert_eq!(canonical(0), canonical(0));
+    assert_ne!(canonical(0), canonical(2));
+}
+
+#[test]
 fn a_pool_with_one_connection_is_small() {
     let parts = [
         ("pool", size_of::<Pool>()),

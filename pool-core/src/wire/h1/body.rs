@@ -50,7 +50,8 @@ impl Body {
         }
     }
 
-    /// The next step with what `source` has. Content is copied out of it: one allocation, one copy.
+    /// The next step with what `source` has. Content is copied out of it, one allocation and one
+    /// copy, or is a part of the buffer that the driver lent.
     pub(super) fn step(&mut self, source: &mut Source<'_, '_>, limits: &Limits) -> Result<BodyStep, Error> {
         match self {
             Self::Ended => return Ok(BodyStep::End),
@@ -58,7 +59,7 @@ impl Body {
                 let bytes = source.bytes();
                 let n = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
                 if n > 0 {
-                    let data = Bytes::copy_from_slice(&bytes[..n]);
+                    let data = source.lasting(n);
                     source.consume(n);
                     *left -= n as u64;
                     if *left == 0 {
@@ -68,9 +69,9 @@ impl Body {
                 }
             }
             Self::UntilEof => {
-                let bytes = source.bytes();
-                if !bytes.is_empty() {
-                    let data = Bytes::copy_from_slice(bytes);
+                let n = source.bytes().len();
+                if n > 0 {
+                    let data = source.lasting(n);
                     source.consume(data.len());
                     return Ok(BodyStep::Data(data));
                 }

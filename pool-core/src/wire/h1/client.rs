@@ -243,52 +243,60 @@ impl Client {
     /// # Errors
     /// [`Error`], the same one from now on.
     pub fn poll_event(&mut self, input: &mut Input<'_>) -> Result<Option<Event>, Error> {
-        let result = self.next_event(input);
-        if let Err(error) = result {
-            self.receive = Receive::Failed(error);
-            self.sending = Sending::Nothing;
-            self.rest = Rest::default();
+        // Written to its final place: an event is large, and there are three per exchange.
+        let mut event = None;
+        match self.next_event(input, &mut event) {
+            Ok(()) => Ok(event),
+            Err(error) => Err(self.fail(error)),
         }
-        result
     }
 
-    fn next_event(&mut self, input: &mut Input<'_>) -> Result<Option<Event>, Error> {
+    #[cold]
+    fn fail(&mut self, error: Error) -> Error {
+        self.receive = Receive::Failed(error);
+        self.sending = Sending::Nothing;
+        self.rest = Rest::default();
+        error
+    }
+
+    #[inline]
+    fn next_event(&mut self, input: &mut Input<'_>, event: &mut Option<Event>) -> Result<(), Error> {
         match &mut self.receive {
-            Receive::Failed(error) => Err(*error),
+            Receive::Failed(error) => return Err(*error),
             Receive::Over => {
                 input.take(usize::MAX);
                 self.rest = Rest::default();
-                Ok(None)
             }
-            Receive::Idle => self.idle_event(input),
-            Receive::Head { .. } => self.head_event(input),
+            Receive::Idle => *event = self.idle_event(input)?,
+            Receive::Head { .. } => self.head_event(input, event)?,
             Receive::Body { content, body, .. } => {
                 if !content.is_empty() {
-                    return Ok(Some(Event::Data(core::mem::take(content))));
+                    *event = Some(Event::Data(core::mem::take(content)));
+                    return Ok(());
                 }
                 let mut source = Source::new(&mut self.rest, input);
-                Ok(match body.step(&mut source, &self.limits)? {
+                *event = match body.step(&mut source, &self.limits)? {
                     BodyStep::Data(data) => Some(Event::Data(data)),
                     BodyStep::Trailers(trailers) => Some(Event::Trailers(trailers)),
                     BodyStep::End => Some(Event::End(self.end_exchange())),
                     BodyStep::Starved => None,
-                })
+                };
             }
             Receive::Tunnel { content } => {
                 if !content.is_empty() {
-                    return Ok(Some(Event::Data(core::mem::take(content))));
+                    *event = Some(Event::Data(core::mem::take(content)));
+                    return Ok(());
                 }
                 let data = self.rest.take_all(input);
                 if !data.is_empty() {
-                    return Ok(Some(Event::Data(data)));
-                }
-                if self.rest.ends() {
+                    *event = Some(Event::Data(data));
+                } else if self.rest.ends() {
                     self.receive = Receive::Over;
-                    return Ok(Some(Event::End(StreamEnd::Final)));
+                    *event = Some(Event::End(StreamEnd::Final));
                 }
-                Ok(None)
             }
         }
+        Ok(())
     }
 
     /// Nobody asked for anything: a FIN and a 408 are the peer's right, all else is an error.
@@ -318,12 +326,12 @@ impl Client {
         Ok(None)
     }
 
-    fn head_event(&mut self, input: &mut Input<'_>) -> Result<Option<Event>, Error> {
-        let Receive::Head { scan, informational } = &mut self.receive else { return Ok(None) };
+    fn head_event(&mut self, input: &mut Input<'_>, event: &mut Option<Event>) -> Result<(), Error> {
+        let Receive::Head { scan, informational } = &mut self.receive else { return Ok(()) };
         let mut source = Source::new(&mut self.rest, input);
         if source.bytes().is_empty() {
             return match source.ends() {
-                false => Ok(None),
+                false => Ok(()),
                 true if self.response_started => Err(Error::Eof(EofAt::Head)),
                 true => Err(Error::Eof(EofAt::BeforeResponse)),
             };
@@ -337,11 +345,11 @@ impl Client {
         }
         let asked = self.asked;
         let limits = &self.limits;
-        let head = head_parse::read(&mut source, scan, limits, Violation::StatusLine, |bytes| {
-            head_parse::response(bytes, limits, asked)
+        let head = head_parse::read(&mut source, scan, limits, Violation::StatusLine, |bytes, lender| {
+            head_parse::response(bytes, lender, limits, asked)
         })?;
         let Some(head) = head else {
-            return if source.ends() { Err(Error::Eof(EofAt::Head)) } else { Ok(None) };
+            return if source.ends() { Err(Error::Eof(EofAt::Head)) } else { Ok(()) };
         };
         let status = head.message.status();
         if status.is_informational() && head.kind != BodyKind::Tunnel {
@@ -349,7 +357,8 @@ impl Client {
             if *informational > limits.max_informational {
                 return Err(Exceeded::Informational.into());
             }
-            return Ok(Some(Event::Informational(head.message)));
+            *event = Some(Event::Informational(head.message));
+            return Ok(());
         }
         if head.kind == BodyKind::Tunnel {
             self.receive = Receive::Tunnel { content: head.content };
@@ -363,7 +372,8 @@ impl Client {
             let body = Body::new(head.kind, head.content.len());
             self.receive = Receive::Body { content: head.content, body, last };
         }
-        Ok(Some(Event::Head(head.message, head.kind)))
+        *event = Some(Event::Head(head.message, head.kind));
+        Ok(())
     }
 
     /// The response is complete: what becomes of the connection (Envoy: `ActiveClient::onResponseComplete`).

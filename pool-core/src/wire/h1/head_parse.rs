@@ -12,6 +12,7 @@ use httparse::Status;
 
 use super::fields::{Facts, is_forbidden_trailer};
 use super::framing::{self, Asked, Version};
+use super::input::LENT_FROM;
 use super::known::Known;
 use super::rest::Source;
 use super::scan::Scan;
@@ -48,12 +49,12 @@ pub(super) fn read<T>(
     scan: &mut Scan,
     limits: &Limits,
     bad_start_line: Violation,
-    parse: impl Fn(&[u8]) -> Result<Option<Head<T>>, Error>,
+    parse: impl Fn(&[u8], Option<&Bytes>) -> Result<Option<Head<T>>, Error>,
 ) -> Result<Option<Head<T>>, Error> {
     // A head that is complete and clean takes the short way. All else is judged by the scanner first,
     // so that the verdict on a bad head is the same however its bytes were cut.
     if scan.is_fresh() && !matches!(source.bytes(), [] | [b'\r' | b'\n', ..]) {
-        if let Ok(Some(head)) = parse(source.bytes()) {
+        if let Ok(Some(head)) = parse(source.bytes(), source.lender()) {
             source.consume(head.used);
             return Ok(Some(head));
         }
@@ -66,7 +67,9 @@ pub(super) fn read<T>(
         // An empty line where the start line should be; httparse would skip it.
         Some(2) => Err(bad_start_line.into()),
         Some(_) => {
-            let Some(head) = parse(source.bytes())? else { return Err(bad_start_line.into()) };
+            let Some(head) = parse(source.bytes(), source.lender())? else {
+                return Err(bad_start_line.into());
+            };
             source.consume(head.used);
             *scan = Scan::default();
             Ok(Some(head))
@@ -75,7 +78,11 @@ pub(super) fn read<T>(
 }
 
 /// A request head at the front of `bytes`; `None` if it is not complete.
-pub(super) fn request(bytes: &[u8], limits: &Limits) -> Result<Option<Head<Request<()>>>, Error> {
+pub(super) fn request(
+    bytes: &[u8],
+    lender: Option<&Bytes>,
+    limits: &Limits,
+) -> Result<Option<Head<Request<()>>>, Error> {
     with_lines(limits, |lines| {
         let mut parsed = httparse::Request::new(&mut []);
         let status = parsed.parse_with_uninit_headers(bytes, lines);
@@ -94,7 +101,7 @@ pub(super) fn request(bytes: &[u8], limits: &Limits) -> Result<Option<Head<Reque
         }
         let kind = framing::of_request(&method, &facts, version)?;
         let start = offset(bytes, target.as_bytes());
-        let (copy, used) = copy_with_content(bytes, start, length, kind);
+        let (copy, used) = copy_with_content(bytes, lender, start, length, kind);
         let uri = parse_target(&method, copy.slice(..target.len()))?;
         let headers = header_map(&copy, bytes, start, parsed.headers)?;
         let mut message = Request::new(());
@@ -117,6 +124,7 @@ pub(super) fn request(bytes: &[u8], limits: &Limits) -> Result<Option<Head<Reque
 /// A response head at the front of `bytes`; `None` if it is not complete.
 pub(super) fn response(
     bytes: &[u8],
+    lender: Option<&Bytes>,
     limits: &Limits,
     asked: Asked,
 ) -> Result<Option<Head<Response<()>>>, Error> {
@@ -136,7 +144,7 @@ pub(super) fn response(
         let facts = check_lines(bytes, length, limits, parsed.headers)?;
         let kind = framing::of_response(asked, status, &facts, version)?;
         let start = parsed.headers.first().map_or(length, |first| offset(bytes, first.name.as_bytes()));
-        let (copy, used) = copy_with_content(bytes, start, length, kind);
+        let (copy, used) = copy_with_content(bytes, lender, start, length, kind);
         let headers = header_map(&copy, bytes, start, parsed.headers)?;
         let mut message = Response::new(());
         *message.status_mut() = status;
@@ -214,16 +222,31 @@ fn offset(bytes: &[u8], part: &[u8]) -> usize {
     (part.as_ptr() as usize).wrapping_sub(bytes.as_ptr() as usize).min(bytes.len())
 }
 
-/// One copy of the head from `start` on and of the content behind it if that is small; and how many
-/// bytes of the input this uses.
-fn copy_with_content(bytes: &[u8], start: usize, length: usize, kind: BodyKind) -> (Bytes, usize) {
+/// A lasting form of the head from `start` on, and of the content behind it where the two are better
+/// kept together: one copy if the content is small, a part of the driver's buffer if it is large.
+/// Between the two a copy of the head alone spares a caller that stores a header value from holding
+/// the content with it. Also gives how many bytes of the input this uses.
+fn copy_with_content(
+    bytes: &[u8],
+    lender: Option<&Bytes>,
+    start: usize,
+    length: usize,
+    kind: BodyKind,
+) -> (Bytes, usize) {
     let behind = bytes.len() - length;
     let content = match kind {
         BodyKind::Length(content) => usize::try_from(content).map_or(behind, |content| content.min(behind)),
         BodyKind::Empty | BodyKind::Chunked | BodyKind::UntilEof | BodyKind::Tunnel => 0,
     };
-    let used = if content <= SHARE_UP_TO { length + content } else { length };
-    (shared::copy(&bytes[start..used]), used)
+    match content {
+        0..=SHARE_UP_TO => (shared::copy(&bytes[start..length + content]), length + content),
+        _ => match lender {
+            Some(buffer) if content >= LENT_FROM => {
+                (buffer.slice_ref(&bytes[start..length + content]), length + content)
+            }
+            Some(_) | None => (shared::copy(&bytes[start..length]), length),
+        },
+    }
 }
 
 /// The content within a copy that begins at `start` of a head of `length`.

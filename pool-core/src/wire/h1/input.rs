@@ -1,38 +1,58 @@
 //! What the driver read: a cursor over its scratch buffer.
 
+use bytes::Bytes;
+
 /// Bytes that were read, or the end of them; a connection takes from the front.
 ///
 /// The bytes belong to the driver's scratch buffer, which serves many connections: whatever a
-/// connection still needs after `poll_event` returned `None` it has copied.
+/// connection still needs after `poll_event` returned `None` it has copied. A driver that can spare
+/// the buffer lends it as [`Bytes`] instead ([`Input::lent`]); large content is then a part of it.
 #[derive(Debug)]
 pub struct Input<'a> {
     bytes: &'a [u8],
     eof: bool,
+    /// The buffer that `bytes` lie in, if parts of it may be kept.
+    lent: Option<&'a Bytes>,
 }
+
+/// Content from this size on is taken out of a lent buffer; less is copied, so that a small chunk
+/// never keeps a large buffer alive.
+pub(super) const LENT_FROM: usize = 8192;
 
 impl<'a> Input<'a> {
     /// Bytes that were read.
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, eof: false }
+        Self { bytes, eof: false, lent: None }
     }
 
     /// The peer has finished sending (FIN).
     #[must_use]
     pub const fn eof() -> Input<'static> {
-        Input { bytes: &[], eof: true }
+        Input { bytes: &[], eof: true, lent: None }
     }
 
     /// Nothing was read: asks a connection for events that need no further bytes.
     #[must_use]
     pub const fn nothing() -> Input<'static> {
-        Input { bytes: &[], eof: false }
+        Input { bytes: &[], eof: false, lent: None }
     }
 
     /// The last bytes, with the peer's FIN behind them.
     #[must_use]
     pub const fn last(bytes: &'a [u8]) -> Self {
-        Self { bytes, eof: true }
+        Self { bytes, eof: true, lent: None }
+    }
+
+    /// Bytes that were read into a buffer of which parts may be kept. Worth it from 8 KiB on.
+    #[must_use]
+    pub fn lent(buffer: &'a Bytes) -> Self {
+        Self { bytes: buffer, eof: false, lent: Some(buffer) }
+    }
+
+    /// The buffer that the bytes lie in, if parts of it may be kept.
+    pub(super) const fn lender(&self) -> Option<&'a Bytes> {
+        self.lent
     }
 
     /// Bytes not taken yet.

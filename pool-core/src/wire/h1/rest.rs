@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::Input;
+use super::input::LENT_FROM;
 
 /// What was read and could not be used yet. Holds no memory while empty.
 #[derive(Debug, Default)]
@@ -90,6 +91,20 @@ impl<'s, 'i> Source<'s, 'i> {
     /// The bytes in front.
     pub(super) fn bytes(&self) -> &[u8] {
         if self.rest.is_empty() { self.input.remaining() } else { &self.rest.buffer[self.rest.at..] }
+    }
+
+    /// The first `n` of them for the driver to have: a part of its own buffer, or a copy.
+    pub(super) fn lasting(&self, n: usize) -> Bytes {
+        let bytes = &self.bytes()[..n];
+        match self.lender() {
+            Some(buffer) if n >= LENT_FROM => buffer.slice_ref(bytes),
+            Some(_) | None => Bytes::copy_from_slice(bytes),
+        }
+    }
+
+    /// The driver's buffer, if [`bytes`](Self::bytes) lie in it and parts of it may be kept.
+    pub(super) fn lender(&self) -> Option<&'i Bytes> {
+        if self.rest.is_empty() { self.input.lender() } else { None }
     }
 
     /// The first `n` of them have been used.

@@ -337,8 +337,8 @@ impl Server {
             return Ok(None);
         }
         let limits = &self.limits;
-        let head = head_parse::read(&mut source, scan, limits, Violation::RequestLine, |bytes| {
-            head_parse::request(bytes, limits)
+        let head = head_parse::read(&mut source, scan, limits, Violation::RequestLine, |bytes, lender| {
+            head_parse::request(bytes, lender, limits)
         })?;
         let Some(head) = head else {
             return if source.ends() { Err(Error::Eof(EofAt::Head)) } else { Ok(None) };

@@ -72,6 +72,15 @@ impl World {
         self.stats().cx_connect_ms.sum_ms()
     }
 
+    /// Streams left in a connection's life.
+    pub(crate) fn remaining(&self, conn: Conn) -> u32 {
+        self.view(conn).expect("the connection is known").remaining
+    }
+
+    pub(crate) fn awaits_seat(&self) -> bool {
+        self.pool().awaits_seat()
+    }
+
     pub(crate) fn is_queued(&self, r: Token) -> bool {
         self.pool().waiters().any(|waiter| waiter.token == r)
     }
@@ -135,6 +144,11 @@ impl World {
     pub(crate) fn assert_samples(&self, connect: u64, length: u64) {
         let stats = self.stats();
         assert_eq!((stats.cx_connect_ms.count(), stats.cx_length_ms.count()), (connect, length));
+    }
+
+    /// What happened since the last `expect`.
+    pub(crate) fn take_log(&mut self) -> Vec<Ev> {
+        core::mem::take(&mut self.sides[self.current].log)
     }
 
     /// Leaves what has happened so far unchecked; for scenarios about numbers.

@@ -22,6 +22,12 @@ pub(crate) fn on_tokio<C: Client>(work: &Work) -> Result<Figures> {
     runtime.block_on(closed_loop::<C, _>(work, &Tokio))
 }
 
+/// Runs `work` on async-std. Its executor has a thread per core that this process may use, so one, and
+/// `async-io` one more for its reactor; all of them share the one core.
+pub(crate) fn on_async_std<C: Client>(work: &Work) -> Result<Figures> {
+    async_std::task::block_on(closed_loop::<C, _>(work, &AsyncStd))
+}
+
 /// What the closed loop needs of a runtime.
 pub(crate) trait Tasks {
     /// Runs a task to its end beside others; the outer future gives its result.
@@ -46,6 +52,22 @@ impl Tasks for Tokio {
 
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> {
         tokio::time::sleep(time)
+    }
+}
+
+struct AsyncStd;
+
+impl Tasks for AsyncStd {
+    fn spawn<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> impl Future<Output = Result<T>> {
+        let task = async_std::task::spawn(task);
+        async { Ok(task.await) }
+    }
+
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> {
+        async_std::task::sleep(time)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod drive;
 mod floor;
+mod ours;
 
 #[cfg(feature = "peers")]
 mod hyper_util;
@@ -18,6 +19,8 @@ use crate::figures::Figures;
 
 /// The peers that were compiled in.
 pub(crate) const PEERS: &[&str] = &[
+    "ours",
+    "ours-async-std",
     #[cfg(feature = "peers")]
     "hyper-util",
     #[cfg(feature = "heavy-peers")]
@@ -54,7 +57,6 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    #[cfg(feature = "peers")]
     pub(crate) fn url(&self) -> String {
         format!("http://{}{}", self.origin, self.path)
     }
@@ -64,6 +66,8 @@ impl Target {
 pub(crate) fn run(load: Load, peer: &str, origin: SocketAddr, operations: u64) -> Result<Figures> {
     let work = Work::of(load, origin, operations)?;
     match peer {
+        "ours" => drive::on_tokio::<ours::OnTokio>(&work),
+        "ours-async-std" => drive::on_async_std::<ours::OnAsyncStd>(&work),
         "floor" => drive::on_tokio::<floor::Floor>(&work),
         #[cfg(feature = "peers")]
         "hyper-util" => drive::on_tokio::<hyper_util::HyperUtil>(&work),
@@ -108,7 +112,7 @@ impl Work {
                 operations: connections as u64,
                 measured: Measured::IdleHeap,
             }),
-            Load::Micro { .. } => Err(Error::new("client: not a load for clients")),
+            Load::Micro { .. } | Load::Queue { .. } => Err(Error::new("client: not a load for clients")),
         }
     }
 }

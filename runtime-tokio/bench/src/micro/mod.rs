@@ -3,6 +3,7 @@
 mod floor;
 mod keys;
 mod ours;
+mod queue;
 
 #[cfg(feature = "peers")]
 mod deadpool;
@@ -38,6 +39,9 @@ pub(crate) const PEERS: &[&str] = &[
     "floor-map",
     "floor-index",
 ];
+
+/// Those that have a queue.
+pub(crate) const QUEUES: &[&str] = &["ours"];
 
 /// One thread's view of a pool. All of a case's workers see the same connections, except where a pool
 /// is made to be one per thread.
@@ -80,8 +84,10 @@ impl Setup {
 
 /// Runs one case of one peer.
 pub(crate) fn run(load: Load, peer: &str, operations: u64) -> Result<Figures> {
-    let Load::Micro { keys, connections, threads, pattern } = load else {
-        return Err(Error::new("micro: not a load for pools"));
+    let (keys, connections, threads, pattern) = match load {
+        Load::Micro { keys, connections, threads, pattern } => (keys, connections, threads, pattern),
+        Load::Queue { waiters, turn } => return queue::run(waiters, turn, operations as usize),
+        Load::Client { .. } | Load::Idle { .. } => return Err(Error::new("micro: not a load for pools")),
     };
     let stored = Keys::new(keys);
     let setup = Setup { stored: stored.leak(), connections_per_key: (connections / keys).max(1), threads };

@@ -21,7 +21,7 @@ pub(crate) struct Ours {
     now: u64,
 }
 
-fn full_key(key: &Key) -> PoolKey<'_> {
+pub(super) fn full_key(key: &Key) -> PoolKey<'_> {
     let tls =
         TlsKey { sni: key.sni, sans: &[], alpn: key.alpn, client_certificate: None, verify: Verify::Full };
     PoolKey { tls: Some(tls), ..PoolKey::http1(key.host, key.port) }

@@ -1,0 +1,69 @@
+//! Our client on both runtimes, as a user builds it: every limit, timeout and counter at its default.
+
+use bytes::Bytes;
+use http::{Request, Uri};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Empty};
+
+use super::{Client, Target};
+use crate::error::Result;
+
+type TokioClient = runtime_tokio::Client<Empty<Bytes>>;
+type AsyncStdClient = runtime_async_std::Client<Empty<Bytes>>;
+
+#[derive(Clone)]
+pub(crate) struct OnTokio(TokioClient);
+
+impl Client for OnTokio {
+    type Lane = (TokioClient, Uri);
+
+    fn new(_: &Target) -> Result<Self> {
+        Ok(Self(runtime_tokio::client().build()))
+    }
+
+    fn lane(&self, target: &Target) -> Result<(TokioClient, Uri)> {
+        Ok((self.0.clone(), target.url().parse()?))
+    }
+
+    async fn fetch((client, uri): &mut (TokioClient, Uri)) -> Result<usize> {
+        count(client.call(get(uri.clone())).await?.into_body()).await
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct OnAsyncStd(AsyncStdClient);
+
+impl Client for OnAsyncStd {
+    type Lane = (AsyncStdClient, Uri);
+
+    fn new(_: &Target) -> Result<Self> {
+        Ok(Self(runtime_async_std::client().build()))
+    }
+
+    fn lane(&self, target: &Target) -> Result<(AsyncStdClient, Uri)> {
+        Ok((self.0.clone(), target.url().parse()?))
+    }
+
+    async fn fetch((client, uri): &mut (AsyncStdClient, Uri)) -> Result<usize> {
+        count(client.call(get(uri.clone())).await?.into_body()).await
+    }
+}
+
+fn get(uri: Uri) -> Request<Empty<Bytes>> {
+    let mut request = Request::new(Empty::new());
+    *request.uri_mut() = uri;
+    request
+}
+
+/// Bytes of a body, read to its end.
+async fn count<B>(mut body: B) -> Result<usize>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error,
+{
+    let mut bytes = 0;
+    while let Some(frame) = body.frame().await {
+        bytes += frame?.data_ref().map_or(0, Bytes::len);
+    }
+    Ok(bytes)
+}

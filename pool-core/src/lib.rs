@@ -19,7 +19,7 @@
 //! 4. `wire`: bytes to exchanges and back (feature `h1`).
 //! 5. [`exchange`]: one request's life over its attempts; who may replay what.
 //! 6. [`cluster`]: full keys to pools, one set of pools per worker.
-//! 7. `runtime`, `client`: the async face and the seams that an adapter fills.
+//! 7. `runtime`, `client`, `server`: the async face and the seams that an adapter fills.
 #![forbid(unsafe_code)]
 
 pub mod error;
@@ -37,11 +37,13 @@ pub mod wire;
 pub mod cluster;
 pub mod exchange;
 
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "server"))]
 pub mod runtime;
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "server")]
+pub mod server;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -10,12 +10,28 @@
 //! let response = client.call(http::Request::get("http://127.0.0.1:8080/").body(runtime_async_std::empty())?).await?;
 //! # Ok(()) }
 //! ```
+//!
+//! And a server:
+//!
+//! ```
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::{convert::Infallible, time::Duration};
+//! use pool_core::server::service_fn;
+//! use runtime_async_std::{Incoming, Listener};
+//!
+//! let service = service_fn(|_request: http::Request<Incoming>| async {
+//!     Ok::<_, Infallible>(http::Response::new(runtime_async_std::full("hello")))
+//! });
+//! let handle = runtime_async_std::server().serve(Listener::bind("127.0.0.1:8080")?, service);
+//! handle.shutdown(Duration::from_secs(10)).await;
+//! # Ok(()) }
+//! ```
 #![forbid(unsafe_code)]
 
 mod net;
 mod time;
 
-pub use net::{Names, Socket, Stream, Tcp, TcpConnect};
+pub use net::{Listener, Names, Socket, Stream, Tcp, TcpConnect};
 pub use time::{AsyncIo, AsyncStd, Task};
 
 use bytes::Bytes;
@@ -45,13 +61,28 @@ pub fn client_on<S: Clone + 'static>(spawner: S) -> Builder<AsyncIo<S>, Connecto
     Builder::new(runtime.clone(), Resolved::new(runtime, Names, Tcp))
 }
 
-/// A request body without content.
+/// The body of a request to a server on async-std and smol.
+pub type Incoming = pool_core::server::Incoming<Socket>;
+
+/// Begins a server on async-std's executor; give it a [`Listener`] and a service.
+#[must_use]
+pub fn server() -> pool_core::server::Builder<AsyncIo<AsyncStd>> {
+    server_on(AsyncStd)
+}
+
+/// Begins a server on another executor: `server_on(|task| smol::spawn(task).detach())`.
+#[must_use]
+pub fn server_on<S: Clone + 'static>(spawner: S) -> pool_core::server::Builder<AsyncIo<S>> {
+    pool_core::server::Builder::new(AsyncIo::new(spawner))
+}
+
+/// A body without content.
 #[must_use]
 pub fn empty() -> Either<Full<Bytes>, Empty<Bytes>> {
     Either::Right(Empty::new())
 }
 
-/// A request body that is all there.
+/// A body that is all there.
 #[must_use]
 pub fn full(bytes: impl Into<Bytes>) -> Either<Full<Bytes>, Empty<Bytes>> {
     Either::Left(Full::new(bytes.into()))

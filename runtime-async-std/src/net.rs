@@ -2,14 +2,14 @@
 
 use std::future::Future;
 use std::io::{self, IoSlice};
-use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use async_io::Async;
 use async_std::task::JoinHandle;
 use futures_io::{AsyncRead, AsyncWrite};
-use pool_core::runtime::{Connect, Io, Resolve, Target};
+use pool_core::runtime::{Accept, Connect, Io, Resolve, Target};
 
 /// Opens TCP connections to resolved addresses, with `TCP_NODELAY`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,7 +62,51 @@ impl Io for Socket {
     }
 }
 
-/// Any `futures-io` byte stream as the core's.
+/// Accepts TCP connections, with `TCP_NODELAY`. Made with [`Listener::bind`], or from a listener that
+/// was set up elsewhere.
+#[derive(Debug)]
+pub struct Listener(pub Async<TcpListener>);
+
+impl Listener {
+    /// Listens on an address; port 0 is any free one, which [`Listener::local_addr`] tells. Names are
+    /// resolved by the operating system, within this call.
+    ///
+    /// # Errors
+    /// As [`TcpListener::bind`].
+    pub fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
+        Async::new(TcpListener::bind(address)?).map(Self)
+    }
+
+    /// The address that it listens on.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.get_ref().local_addr()
+    }
+}
+
+impl Accept for Listener {
+    type Io = Socket;
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, SocketAddr)>> {
+        loop {
+            match self.0.get_ref().accept() {
+                Ok((stream, peer)) => {
+                    // Fails only for a connection that is gone, which its first read tells.
+                    let _ = stream.set_nodelay(true);
+                    return Poll::Ready(Ok((Socket(Async::new(stream)?), peer)));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.0.poll_readable(cx))?;
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+/// Any `futures-io` byte stream as the core's. What ends its write direction is its `poll_close`.
 #[derive(Debug)]
 pub struct Stream<T>(pub T);
 

@@ -1,10 +1,26 @@
-//! Runs [`pool_core`]'s HTTP connection pools on tokio: sockets, clock, names and one background task
-//! per client are lent from here, everything else is the core's.
+//! Runs [`pool_core`]'s HTTP connection pools on tokio: sockets, clock, names and background tasks
+//! are lent from here, everything else is the core's.
 //!
 //! ```
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let client = runtime_tokio::client().build();
 //! let response = client.call(http::Request::get("http://127.0.0.1:8080/").body(runtime_tokio::empty())?).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! And a server:
+//!
+//! ```
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::{convert::Infallible, time::Duration};
+//! use pool_core::server::service_fn;
+//! use runtime_tokio::{Incoming, Listener};
+//!
+//! let service = service_fn(|_request: http::Request<Incoming>| async {
+//!     Ok::<_, Infallible>(http::Response::new(runtime_tokio::full("hello")))
+//! });
+//! let handle = runtime_tokio::server().serve(Listener::bind("127.0.0.1:8080").await?, service);
+//! handle.shutdown(Duration::from_secs(10)).await;
 //! # Ok(()) }
 //! ```
 #![forbid(unsafe_code)]
@@ -16,7 +32,7 @@ mod time;
 
 #[cfg(feature = "hyper")]
 pub use hyper::{HyperConnect, HyperIo};
-pub use net::{Names, Stream, Tcp, TcpConnect};
+pub use net::{Listener, Names, Stream, Tcp, TcpConnect};
 pub use time::Tokio;
 
 use bytes::Bytes;
@@ -38,13 +54,22 @@ pub fn client() -> Builder<Tokio, Connector> {
     Builder::new(runtime.clone(), Resolved::new(runtime, Names, Tcp))
 }
 
-/// A request body without content.
+/// The body of a request to a server on tokio.
+pub type Incoming = pool_core::server::Incoming<Stream<tokio::net::TcpStream>>;
+
+/// Begins a server; give it a [`Listener`] and a service.
+#[must_use]
+pub fn server() -> pool_core::server::Builder<Tokio> {
+    pool_core::server::Builder::new(Tokio::new())
+}
+
+/// A body without content.
 #[must_use]
 pub fn empty() -> Either<Full<Bytes>, Empty<Bytes>> {
     Either::Right(Empty::new())
 }
 
-/// A request body that is all there.
+/// A body that is all there.
 #[must_use]
 pub fn full(bytes: impl Into<Bytes>) -> Either<Full<Bytes>, Empty<Bytes>> {
     Either::Left(Full::new(bytes.into()))

@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use pool_core::runtime::{Connect, Io, Resolve, Target};
+use pool_core::runtime::{Accept, Connect, Io, Resolve, Target};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::task::JoinHandle;
 
 /// Opens TCP connections to resolved addresses, with `TCP_NODELAY`.
@@ -37,6 +37,40 @@ impl Future for TcpConnect {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.as_mut().poll(cx).map_ok(Stream)
+    }
+}
+
+/// Accepts TCP connections, with `TCP_NODELAY`. Made with [`Listener::bind`], or from a tokio
+/// listener that was set up elsewhere.
+#[derive(Debug)]
+pub struct Listener(pub TcpListener);
+
+impl Listener {
+    /// Listens on an address; port 0 is any free one, which [`Listener::local_addr`] tells.
+    ///
+    /// # Errors
+    /// As [`TcpListener::bind`].
+    pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
+        TcpListener::bind(address).await.map(Self)
+    }
+
+    /// The address that it listens on.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+impl Accept for Listener {
+    type Io = Stream<TcpStream>;
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream<TcpStream>, SocketAddr)>> {
+        let (stream, peer) = ready!(self.0.poll_accept(cx))?;
+        // Fails only for a connection that is gone, which its first read tells.
+        let _ = stream.set_nodelay(true);
+        Poll::Ready(Ok((Stream(stream), peer)))
     }
 }
 

@@ -14,9 +14,9 @@ use super::error::{BodyError, ErrorKind};
 use super::held::{Held, Touched};
 use super::request_body::{Piece, RequestBody};
 use super::shared::Shared;
-use super::worker::{Filled, Scratch, keep_outbox, take_outbox};
 use crate::exchange::{Progress, Usage};
 use crate::report::{ClosedBy, Report, StreamEnd};
+use crate::runtime::worker::{Filled, Scratch, keep_outbox, take_outbox};
 use crate::runtime::{Connect, Io, Runtime};
 use crate::wire::h1::{Client as Wire, Error as WireError, Event, Input, Outbox, RequestHead};
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::leash::{Leash, Place};
-use super::worker::Scratch;
 use crate::exchange::Usage;
 use crate::report::{ClosedBy, Report};
 use crate::runtime::Io;
+use crate::runtime::worker::Scratch;
 use crate::wire::h1::{Client as Wire, Event, IdleClose, Input, Limits, Outbox};
 
 /// How many slices are offered to one vectored write.

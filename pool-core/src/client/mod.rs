@@ -32,7 +32,6 @@ mod shared;
 mod snapshot;
 mod state;
 mod upgrade;
-mod worker;
 
 pub use body::Body;
 pub use breakers::Breakers;

@@ -16,6 +16,8 @@
 //! to wait for something else: cases go on by what was received, sent or counted. After each case all
 //! gauges are zero, the client closes, and no socket is left.
 //!
+//! The suite of the server is in [`serving`].
+//!
 //! Clients that may be used from several threads pass `threads` as well:
 //! `conformance_suite!(MyHarness, threads)`.
 
@@ -27,6 +29,7 @@ pub mod messages;
 pub mod queue;
 pub mod replay;
 pub mod reuse;
+pub mod serving;
 pub mod shutdown;
 pub mod threads;
 pub mod upgrade;

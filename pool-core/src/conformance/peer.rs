@@ -136,10 +136,7 @@ impl Door {
         let listener = self.listener.borrow();
         let listener = listener.as_ref().expect("the port is still open");
         let (stream, _) = listener.accept().expect("a connection");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
-        stream.set_write_timeout(Some(PATIENCE)).expect("a write timeout");
-        stream.set_nodelay(true).expect("no delay");
-        Session { stream, kept: Vec::new() }
+        Session::over(stream)
     }
 
     /// One connection per path, each with its request read: in the order of `paths`, whatever the
@@ -199,6 +196,59 @@ impl Received {
 }
 
 impl Session {
+    /// The client's end of a connection to a server under test.
+    pub(super) fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("the server listens");
+        Self::over(stream)
+    }
+
+    fn over(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a write timeout");
+        stream.set_nodelay(true).expect("no delay");
+        Self { stream, kept: Vec::new() }
+    }
+
+    /// Writes until nothing is taken for a while, or the connection breaks; `false` if all `n` bytes
+    /// were taken.
+    pub(super) fn is_stopped_within(&mut self, n: usize) -> bool {
+        let a_while = std::time::Duration::from_millis(100);
+        self.stream.set_write_timeout(Some(a_while)).expect("a write timeout");
+        let chunk = [b'x'; 16 * 1024];
+        let mut left = n;
+        while left > 0 {
+            match self.stream.write(&chunk[..left.min(chunk.len())]) {
+                Ok(written) => left -= written,
+                Err(_) => return true,
+            }
+        }
+        false
+    }
+
+    /// Whether bytes have come, now.
+    pub(super) fn has_input(&self) -> bool {
+        self.stream.set_nonblocking(true).expect("a socket");
+        let seen = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).expect("a socket");
+        !self.kept.is_empty() || seen.is_ok()
+    }
+
+    /// Waits for bytes and leaves them.
+    pub(super) fn wait_for_input(&self) {
+        self.stream.peek(&mut [0]).expect("bytes");
+    }
+
+    /// Waits for the other side's FIN with nothing in front of it; RST is an error.
+    #[track_caller]
+    pub(super) fn expect_fin(&mut self) {
+        assert!(self.kept.is_empty(), "more bytes: {:?}", String::from_utf8_lossy(&self.kept));
+        match self.stream.read(&mut [0; 64]) {
+            Ok(0) => {}
+            Ok(n) => panic!("{n} more bytes"),
+            Err(error) => panic!("no FIN but {error}"),
+        }
+    }
+
     /// More bytes; `false` at the end.
     fn fill(&mut self) -> bool {
         let mut chunk = [0; 16 * 1024];

@@ -7,11 +7,13 @@
 //! | seam | lends | tokio | async-std and smol |
 //! |---|---|---|---|
 //! | [`Runtime`] | clock and sleep | `tokio::time` | `async_io::Timer` |
-//! | [`Spawn`] | one background task per client | `tokio::spawn` | the executor's spawn |
+//! | [`Spawn`] | one background task per client, one per connection of a server | `tokio::spawn` | the executor's spawn |
 //! | [`Connect`] | byte streams | `TcpStream` | `TcpStream` |
 //! | [`Resolve`] | names to addresses | `lookup_host` | `ToSocketAddrs` |
+//! | [`Accept`] | connections that come in | `TcpListener` | `TcpListener` |
 
 mod resolved;
+pub(crate) mod worker;
 
 pub use resolved::{Resolved, ResolvedConnect};
 
@@ -41,7 +43,8 @@ pub trait Runtime: Clone + 'static {
 /// Generic over the future, so that a multi-threaded runtime can ask for `F: Send` and a
 /// single-threaded one need not.
 pub trait Spawn<F> {
-    /// Starts it. Called once per client, when the client is built.
+    /// Starts it. A client calls this once, when it is built; a server once for its listener and once
+    /// per connection.
     fn spawn(&self, future: F);
 }
 
@@ -118,6 +121,20 @@ pub trait Io: 'static {
     /// # Errors
     /// The transport's error.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+/// Takes connections in.
+pub trait Accept: 'static {
+    /// A connection.
+    type Io: Io;
+
+    /// The next connection and the address of its peer. After `Pending` the most recent waker is woken
+    /// when a call may make progress.
+    ///
+    /// # Errors
+    /// What the operating system said. The listener stays usable: the next call tries again. Errors
+    /// that concern one connection only (it was gone before it was taken) may be told or passed over.
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Self::Io, SocketAddr)>>;
 }
 
 /// Turns host names into addresses.

@@ -1,4 +1,4 @@
-//! Hot buffers, one set per thread.
+//! Hot buffers, one set per thread, shared by the client's and the server's connections.
 //!
 //! Reading into one buffer that stays in the cache is worth more than any cleverness with many
 //! (measured in `docs/decisions.md`), and a connection that is idle then holds no buffer at all.

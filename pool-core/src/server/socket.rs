@@ -1,0 +1,183 @@
+//! A connection's bytes: its socket, its protocol machine and what is on the way between them.
+
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+
+use crate::runtime::Io;
+use crate::runtime::worker::{Filled, Scratch, keep_outbox, take_outbox};
+use crate::wire::h1::{Error as WireError, Input, Limits, Outbox, Server as Wire, ServerEvent};
+
+/// How many slices are offered to one vectored write.
+const SLICES: usize = 16;
+
+pub(crate) struct Socket<I> {
+    pub(crate) io: I,
+    pub(crate) wire: Wire,
+    /// What is to be written. While there is nothing, it belongs to the thread.
+    pub(crate) outbox: Outbox,
+    /// What was read together with an event.
+    ahead: Option<ServerEvent>,
+    told: Told,
+    flush: Flush,
+}
+
+/// Whether the protocol machine may have more to tell without further bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Everything,
+    Perhaps,
+}
+
+/// Whether the stream was asked to push what it buffers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flush {
+    Done,
+    Due,
+}
+
+/// Why nothing more can be read.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The client broke the protocol, or closed in the middle.
+    Protocol(WireError),
+    /// The client closed while it was being answered, or the transport failed.
+    Gone,
+}
+
+impl<I: Io> Socket<I> {
+    pub(crate) fn new(io: I, limits: Limits) -> Self {
+        Self {
+            io,
+            wire: Wire::new(limits),
+            outbox: Outbox::new(),
+            ahead: None,
+            told: Told::Everything,
+            flush: Flush::Done,
+        }
+    }
+
+    /// Takes the thread's buffer, for the length of one poll.
+    #[inline]
+    pub(crate) fn borrow_buffers(&mut self) {
+        if self.outbox.is_empty() {
+            self.outbox = take_outbox();
+        }
+    }
+
+    /// Gives the thread's buffer back; one with unsent bytes stays with the connection.
+    #[inline]
+    pub(crate) fn return_buffers(&mut self) {
+        if self.outbox.is_empty() {
+            keep_outbox(std::mem::take(&mut self.outbox));
+        }
+    }
+
+    /// The next event of what has been read.
+    #[inline]
+    pub(crate) fn next_told(&mut self) -> Result<Option<ServerEvent>, WireError> {
+        if let Some(event) = self.ahead.take() {
+            return Ok(Some(event));
+        }
+        if self.told == Told::Everything {
+            return Ok(None);
+        }
+        let event = self.wire.poll_event(&mut Input::nothing())?;
+        if event.is_none() {
+            self.told = Told::Everything;
+        }
+        Ok(event)
+    }
+
+    /// The next event, read from the stream if need be.
+    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<ServerEvent, Fault>> {
+        match self.next_told() {
+            Ok(Some(event)) => return Poll::Ready(Ok(event)),
+            Ok(None) => {}
+            Err(error) => return Poll::Ready(Err(Fault::Protocol(error))),
+        }
+        while self.wire.wants_input() {
+            let Self { io, wire, .. } = self;
+            let mut scratch = Scratch::take();
+            let Ok(n) = ready!(io.poll_read(cx, &mut scratch)) else {
+                return Poll::Ready(Err(Fault::Gone));
+            };
+            let event = if n == 0 {
+                feed(wire, &mut Input::eof())
+            } else {
+                match scratch.filled(n) {
+                    Filled::Kept(scratch, n) => {
+                        feed(wire, &mut Input::new(scratch.get(..n).unwrap_or_default()))
+                    }
+                    Filled::Lent(bytes) => feed(wire, &mut Input::lent(&bytes)),
+                }
+            };
+            match event {
+                Ok(Some(event)) => {
+                    self.told = Told::Perhaps;
+                    return Poll::Ready(Ok(event));
+                }
+                // Half-closed while a request is being answered: for HTTP that is a client that has
+                // gone (as in Envoy).
+                Ok(None) if n == 0 => return Poll::Ready(Err(Fault::Gone)),
+                Ok(None) => {}
+                Err(error) => return Poll::Ready(Err(Fault::Protocol(error))),
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Looks whether the request ends with what has been read, so that its end is known as early as
+    /// its last byte.
+    pub(crate) fn look_ahead(&mut self) -> Result<Option<()>, WireError> {
+        match self.next_told()? {
+            Some(ServerEvent::RequestEnd) => Ok(Some(())),
+            other => {
+                self.ahead = other;
+                Ok(None)
+            }
+        }
+    }
+
+    /// After an exchange: the next request may have been read with the last one.
+    pub(crate) fn next_exchange(&mut self) {
+        self.told = Told::Perhaps;
+    }
+
+    /// Writes as much as the stream takes; `Ready` once nothing is left.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.outbox.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let count = self.outbox.slices(&mut slices);
+            match ready!(self.io.poll_write_vectored(cx, slices.get(..count).unwrap_or_default()))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                n => self.outbox.advance(n),
+            }
+            self.flush = Flush::Due;
+        }
+        if self.flush == Flush::Due {
+            ready!(self.io.poll_flush(cx))?;
+            self.flush = Flush::Done;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads and forgets; how many bytes, 0 at the end.
+    pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.io.poll_read(cx, &mut Scratch::take())
+    }
+
+    /// The stream, and what was read beyond the request that made it a tunnel.
+    pub(crate) fn into_parts(mut self) -> (I, Bytes) {
+        let early = self.wire.take_rest(&mut Input::nothing());
+        (self.io, early)
+    }
+}
+
+/// The first event of what was read; the machine keeps the rest.
+fn feed(wire: &mut Wire, input: &mut Input<'_>) -> Result<Option<ServerEvent>, WireError> {
+    let event = wire.poll_event(input);
+    wire.keep(input);
+    event
+}

@@ -59,10 +59,16 @@ impl<I: Io> Conn<I> {
     /// Writes as much of `outbox` as the socket takes.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox) -> Poll<io::Result<()>> {
         while !outbox.is_empty() {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let count = outbox.slices(&mut slices);
-            let slices = slices.get(..count).unwrap_or_default();
-            match self.io.poll_write_vectored(cx, slices) {
+            // Nearly always it is one slice; the room for many is not made for it.
+            let written = match outbox.only_slice() {
+                Some(slice) => self.io.poll_write_vectored(cx, &[IoSlice::new(slice)]),
+                None => {
+                    let mut slices = [IoSlice::new(&[]); SLICES];
+                    let count = outbox.slices(&mut slices);
+                    self.io.poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
+                }
+            };
+            match written {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(n)) => outbox.advance(n),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),

@@ -385,7 +385,7 @@ impl<C: Connect> State<C> {
                 after.closed.push((place, Trash::Attempt(attempt)));
             }
             Slot::Idle(leash, conn) if leash.place() == place => {
-                after.closed.push((place, Trash::Socket(conn)))
+                after.closed.push((place, Trash::Socket(conn)));
             }
             Slot::InUse(leash) if leash.place() == place => {
                 after.wake.extend(leash.order_close());

@@ -65,23 +65,25 @@ impl Ahead {
 
     /// The next event, and what follows it in the same input.
     fn pull(&mut self, wire: &mut Wire, input: &mut Input<'_>) -> Result<Option<Event>, WireError> {
-        let event = wire.poll_event(input)?;
+        let mut event = None;
+        wire.poll_event_into(input, &mut event)?;
         if matches!(event, Some(Event::Head(..) | Event::Data(_))) {
             while self.read.data.len() < AHEAD && self.end.is_none() && self.read.trailers.is_none() {
-                match wire.poll_event(input) {
-                    Ok(Some(Event::Data(data))) => self.read.data.push(data),
-                    Ok(Some(Event::Trailers(trailers))) => {
+                let mut next = None;
+                if let Err(error) = wire.poll_event_into(input, &mut next) {
+                    self.error = Some(error);
+                    break;
+                }
+                match next {
+                    Some(Event::Data(data)) => self.read.data.push(data),
+                    Some(Event::Trailers(trailers)) => {
                         self.read.trailers = Some(Box::new(trailers));
                         if let Ok(Some(Event::End(end))) = wire.poll_event(input) {
                             self.end = Some(end);
                         }
                     }
-                    Ok(Some(Event::End(end))) => self.end = Some(end),
-                    Ok(Some(Event::Informational(_) | Event::Head(..) | Event::Idle(_)) | None) => break,
-                    Err(error) => {
-                        self.error = Some(error);
-                        break;
-                    }
+                    Some(Event::End(end)) => self.end = Some(end),
+                    Some(Event::Informational(_) | Event::Head(..) | Event::Idle(_)) | None => break,
                 }
             }
             self.is_cut = self.read.data.len() >= AHEAD && self.end.is_none();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::adopted::Nursery;
+use super::call::Core;
 use super::options::{Options, REPLAY_LIMIT};
 use super::shared::Shared;
 use super::{Breakers, Client, Keeper};
@@ -89,6 +90,6 @@ impl<R: Runtime, C: Connect> Builder<R, C> {
         let shared = Arc::new(Shared::new(runtime, connector, options));
         let nursery = Arc::new(Nursery::new(shared.ready.clone()));
         shared.runtime.spawn(Keeper::new(&shared, nursery.clone()));
-        Client { shared, nursery }
+        Client { core: Arc::new(Core { shared, nursery }) }
     }
 }

@@ -25,12 +25,17 @@ use crate::runtime::{Connect, Runtime};
 use crate::time::Instant;
 use crate::wire::h1::{BodyKind, Event, RequestHead, TargetForm};
 
+/// What a client lends to its calls, behind one pointer: counting references costs.
+pub(crate) struct Core<R: Runtime, C: Connect, B> {
+    pub(crate) shared: Arc<Shared<R, C>>,
+    pub(crate) nursery: Arc<Nursery<R, C, B>>,
+}
+
 /// The future of a response. Dropping it gives the request up at any moment; its connection goes
 /// back to the pool if nothing was written, and is closed otherwise.
 #[must_use = "a call does nothing until it is polled"]
 pub struct Call<R: Runtime, C: Connect, B> {
-    shared: Arc<Shared<R, C>>,
-    nursery: Arc<Nursery<R, C, B>>,
+    core: Arc<Core<R, C, B>>,
     head: request::Parts,
     /// While no attempt has it.
     body: RequestBody<B>,
@@ -59,20 +64,20 @@ where
     B: HttpBody + Unpin,
     B::Error: Into<BodyError>,
 {
-    pub(crate) fn new(shared: Arc<Shared<R, C>>, nursery: Arc<Nursery<R, C, B>>, request: Request<B>) -> Self
+    pub(crate) fn new(core: Arc<Core<R, C, B>>, request: Request<B>) -> Self
     where
         B: 'static,
     {
         let (mut head, body) = request.into_parts();
         let remake =
             if head.extensions.is_empty() { None } else { head.extensions.remove::<RemakeBody<B>>() };
-        let options = &shared.options;
-        let seed = options.seed ^ shared.next_serial();
+        let options = &core.shared.options;
+        let seed = options.seed ^ core.shared.next_serial();
         let exchange = Exchange::new(Repeatable::from(&head.method), options.retry, seed);
         let span = tracing::debug_span!("request", method = %head.method, uri = %head.uri);
         let keep = if exchange.may_replay() { options.replay_limit } else { 0 };
         let body = RequestBody::new(body, remake, keep);
-        Self { shared, nursery, head, body, exchange, stage: Stage::Choosing(Entry::New), span }
+        Self { core, head, body, exchange, stage: Stage::Choosing(Entry::New), span }
     }
 
     /// Asks for a connection. Connections that turn out to be dead before a byte was written do not
@@ -82,9 +87,9 @@ where
         let origin = Origin::of(&self.head.uri)
             .map_err(|fault| Error::new(ErrorKind::Origin(fault), Verdict::NeverSent))?;
         loop {
-            let now = self.shared.runtime.now();
-            match self.shared.acquire(now, &origin, entry) {
-                Outcome::Bound(conn) => match probe(&self.shared, cx, conn) {
+            let now = self.core.shared.runtime.now();
+            match self.core.shared.acquire(now, &origin, entry) {
+                Outcome::Bound(conn) => match probe(&self.core.shared, cx, conn) {
                     Probed::Alive(conn) => {
                         self.bind(now, conn);
                         return Ok(());
@@ -100,7 +105,7 @@ where
                     let deadline = match entry {
                         Entry::Again { deadline: Some(deadline) } => Some(deadline),
                         Entry::New | Entry::Again { deadline: None } => {
-                            self.shared.options.pool.pending_timeout().map(|limit| now + limit)
+                            self.core.shared.options.pool.pending_timeout().map(|limit| now + limit)
                         }
                     };
                     self.exchange.handle_queued(now, deadline);
@@ -118,14 +123,14 @@ where
     fn bind(&mut self, now: Instant, conn: Box<Conn<C::Io>>) {
         self.exchange.handle_bound(now, conn.usage);
         let body = self.body.take();
-        self.stage = Stage::Bound { attempt: Attempt::new(self.shared.clone(), conn, body) };
+        self.stage = Stage::Bound { attempt: Attempt::new(self.core.shared.clone(), conn, body) };
     }
 
     /// The queue has an outcome.
     fn dequeued(&mut self, cx: &mut Context<'_>, outcome: Outcome<C::Io>) -> Result<(), Error> {
         match outcome {
-            Outcome::Bound(conn) => match probe(&self.shared, cx, conn) {
-                Probed::Alive(conn) => self.bind(self.shared.runtime.now(), conn),
+            Outcome::Bound(conn) => match probe(&self.core.shared, cx, conn) {
+                Probed::Alive(conn) => self.bind(self.core.shared.runtime.now(), conn),
                 Probed::DeadWhileIdle => {
                     let deadline = self.exchange.queue_deadline();
                     self.stage = Stage::Choosing(Entry::Again { deadline });
@@ -144,10 +149,10 @@ where
     /// The pool gave the request back.
     #[cold]
     fn unbound(&mut self, failure: PoolFailure, cause: Option<Arc<io::Error>>) -> Result<(), Error> {
-        match self.exchange.handle_pool_failure(self.shared.runtime.now(), failure) {
+        match self.exchange.handle_pool_failure(self.core.shared.runtime.now(), failure) {
             Next::RetryAt(at) => {
                 tracing::debug!(%failure, "retry after a back-off");
-                self.stage = Stage::BackingOff(Box::pin(self.shared.runtime.sleep(at)));
+                self.stage = Stage::BackingOff(Box::pin(self.core.shared.runtime.sleep(at)));
             }
             Next::Requeue { deadline: _ } => self.stage = Stage::Choosing(Entry::New),
             Next::Fail(verdict) => {
@@ -178,16 +183,16 @@ where
                 self.body.rewind();
                 // Connections that are kept alive die together: when their server goes. The last
                 // replay is not left to one of which that is only not known yet.
-                let is_last = self.exchange.replays() == self.shared.options.retry.max_replays;
+                let is_last = self.exchange.replays() == self.core.shared.options.retry.max_replays;
                 if let (true, Progress::RequestSent, Ok(origin)) =
                     (is_last, progress, Origin::of(&self.head.uri))
                 {
-                    self.shared.retire_idle(self.shared.runtime.now(), &origin);
+                    self.core.shared.retire_idle(self.core.shared.runtime.now(), &origin);
                 }
                 self.stage = Stage::Choosing(Entry::Again { deadline });
             }
             Next::RetryAt(at) => {
-                self.stage = Stage::BackingOff(Box::pin(self.shared.runtime.sleep(at)));
+                self.stage = Stage::BackingOff(Box::pin(self.core.shared.runtime.sleep(at)));
             }
             Next::Fail(verdict) => return Err(Error::new(kind, verdict)),
         }
@@ -219,7 +224,7 @@ where
                         let read = if kind == BodyKind::Tunnel { None } else { attempt.take_read() };
                         let body = match read {
                             Some(read) => Body::of_read(read, kind),
-                            None => Body::of_live(attempt.take(), kind, &self.nursery),
+                            None => Body::of_live(attempt.take(), kind, &self.core.nursery),
                         };
                         self.stage = Stage::Done;
                         return Poll::Ready(Some(Ok(response.map(|()| body))));
@@ -239,7 +244,7 @@ where
             }
             Stage::Queued(ticket) => {
                 let ticket = *ticket;
-                let Some(outcome) = self.shared.poll_ticket(ticket, cx.waker()) else {
+                let Some(outcome) = self.core.shared.poll_ticket(ticket, cx.waker()) else {
                     return Poll::Pending;
                 };
                 // The ticket is used up, whatever follows.
@@ -325,7 +330,7 @@ where
 impl<R: Runtime, C: Connect, B> Drop for Call<R, C, B> {
     fn drop(&mut self) {
         if let Stage::Queued(ticket) = self.stage {
-            self.shared.cancel(self.shared.runtime.now(), ticket);
+            self.core.shared.cancel(self.core.shared.runtime.now(), ticket);
         }
     }
 }

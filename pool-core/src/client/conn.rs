@@ -18,6 +18,8 @@ pub(crate) struct Conn<I> {
     pub(crate) io: I,
     pub(crate) wire: Wire,
     pub(crate) leash: Arc<Leash>,
+    /// The leash as its socket knows it while the connection is idle.
+    waker: Waker,
     /// Unique within the client, for people and logs.
     pub(crate) serial: u64,
     pub(crate) usage: Usage,
@@ -33,7 +35,8 @@ pub(crate) enum Idle {
 
 impl<I: Io> Conn<I> {
     pub(crate) fn new(io: I, limits: Limits, leash: Arc<Leash>, serial: u64) -> Self {
-        Self { io, wire: Wire::new(limits), leash, serial, usage: Usage::Fresh }
+        let waker = Waker::from(leash.clone());
+        Self { io, wire: Wire::new(limits), leash, waker, serial, usage: Usage::Fresh }
     }
 
     pub(crate) fn place(&self) -> Place {
@@ -44,45 +47,28 @@ impl<I: Io> Conn<I> {
     /// call on runtimes that remember readiness.
     pub(crate) fn watch(&mut self) -> Idle {
         self.leash.unlist();
-        let waker = Waker::from(self.leash.clone());
-        self.probe(&mut Context::from_waker(&waker))
+        let Self { io, wire, waker, .. } = self;
+        look_at(io, wire, &mut Context::from_waker(waker))
     }
 
     /// Looks at the socket of an idle connection.
     pub(crate) fn probe(&mut self, cx: &mut Context<'_>) -> Idle {
-        let Self { io, wire, .. } = self;
-        // Bytes beyond the end of a response, read together with it.
-        if wire.buffered() > 0 {
-            return Idle::Over(Some(Report::ProtocolError), ClosedBy::Local);
-        }
-        let mut scratch = Scratch::take();
-        loop {
-            let n = match io.poll_read(cx, &mut scratch) {
-                Poll::Pending => return Idle::Quiet,
-                Poll::Ready(Err(_)) => return Idle::Over(None, ClosedBy::Remote),
-                Poll::Ready(Ok(n)) => n,
-            };
-            let bytes = scratch.get(..n).unwrap_or_default();
-            let mut input = if n == 0 { Input::eof() } else { Input::new(bytes) };
-            match wire.poll_event(&mut input) {
-                Ok(Some(Event::Idle(IdleClose::Eof))) => return Idle::Over(None, ClosedBy::Remote),
-                Ok(Some(Event::Idle(IdleClose::RequestTimeout))) => {
-                    return Idle::Over(None, ClosedBy::Local);
-                }
-                // Half of a 408 may be all that came; the rest decides.
-                Ok(None) if n > 0 => {}
-                Ok(_) | Err(_) => return Idle::Over(Some(Report::ProtocolError), ClosedBy::Local),
-            }
-        }
+        look_at(&mut self.io, &mut self.wire, cx)
     }
 
     /// Writes as much of `outbox` as the socket takes.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox) -> Poll<io::Result<()>> {
         while !outbox.is_empty() {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let count = outbox.slices(&mut slices);
-            let slices = slices.get(..count).unwrap_or_default();
-            match self.io.poll_write_vectored(cx, slices) {
+            // Nearly always it is one slice; the room for many is not made for it.
+            let written = match outbox.only_slice() {
+                Some(slice) => self.io.poll_write_vectored(cx, &[IoSlice::new(slice)]),
+                None => {
+                    let mut slices = [IoSlice::new(&[]); SLICES];
+                    let count = outbox.slices(&mut slices);
+                    self.io.poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
+                }
+            };
+            match written {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(n)) => outbox.advance(n),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -90,5 +76,32 @@ impl<I: Io> Conn<I> {
             }
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+/// What a socket that nobody uses has to say.
+fn look_at<I: Io>(io: &mut I, wire: &mut Wire, cx: &mut Context<'_>) -> Idle {
+    // Bytes beyond the end of a response, read together with it.
+    if wire.buffered() > 0 {
+        return Idle::Over(Some(Report::ProtocolError), ClosedBy::Local);
+    }
+    let mut scratch = Scratch::take();
+    loop {
+        let n = match io.poll_read(cx, &mut scratch) {
+            Poll::Pending => return Idle::Quiet,
+            Poll::Ready(Err(_)) => return Idle::Over(None, ClosedBy::Remote),
+            Poll::Ready(Ok(n)) => n,
+        };
+        let bytes = scratch.get(..n).unwrap_or_default();
+        let mut input = if n == 0 { Input::eof() } else { Input::new(bytes) };
+        match wire.poll_event(&mut input) {
+            Ok(Some(Event::Idle(IdleClose::Eof))) => return Idle::Over(None, ClosedBy::Remote),
+            Ok(Some(Event::Idle(IdleClose::RequestTimeout))) => {
+                return Idle::Over(None, ClosedBy::Local);
+            }
+            // Half of a 408 may be all that came; the rest decides.
+            Ok(None) if n > 0 => {}
+            Ok(_) | Err(_) => return Idle::Over(Some(Report::ProtocolError), ClosedBy::Local),
+        }
     }
 }

@@ -167,10 +167,10 @@ fn look_at<R: Runtime, C: Connect>(shared: &Shared<R, C>, leash: &Arc<Leash>) {
             Slot::Connecting(holder, attempt) if Arc::ptr_eq(holder, leash) => {
                 attempt.take().map_or(Found::Nothing, Found::Attempt)
             }
-            Slot::Idle(conn) if Arc::ptr_eq(&conn.leash, leash) => match conn.watch() {
+            Slot::Idle(holder, conn) if Arc::ptr_eq(holder, leash) => match conn.watch() {
                 Idle::Quiet => Found::Nothing,
                 Idle::Over(report, by) => match std::mem::replace(slot, Slot::Empty) {
-                    Slot::Idle(conn) => Found::Dead(conn, report, by),
+                    Slot::Idle(_, conn) => Found::Dead(conn, report, by),
                     other => {
                         *slot = other;
                         Found::Nothing
@@ -179,7 +179,7 @@ fn look_at<R: Runtime, C: Connect>(shared: &Shared<R, C>, leash: &Arc<Leash>) {
             },
             // In use: its caller does the reading. The flag stays up, so that whoever puts the
             // connection back knows that an event came while it was on its way.
-            Slot::Empty | Slot::Connecting(..) | Slot::Idle(_) | Slot::InUse(_) => Found::Nothing,
+            Slot::Empty | Slot::Connecting(..) | Slot::Idle(..) | Slot::InUse(_) => Found::Nothing,
         }
     });
     match found {

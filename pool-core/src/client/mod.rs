@@ -53,8 +53,7 @@ use http_body::Body as HttpBody;
 
 use crate::pool::{ConnView, DrainMode};
 use crate::runtime::{Connect, Runtime, Target};
-use adopted::Nursery;
-use shared::Shared;
+use call::Core;
 use state::Life;
 
 /// An HTTP client over one set of pools. Clones are cheap and share everything.
@@ -64,13 +63,12 @@ use state::Life;
 ///
 /// The background task that the client needs ends when the last clone, call and body are gone.
 pub struct Client<R: Runtime, C: Connect, B> {
-    shared: Arc<Shared<R, C>>,
-    nursery: Arc<Nursery<R, C, B>>,
+    core: Arc<Core<R, C, B>>,
 }
 
 impl<R: Runtime, C: Connect, B> Clone for Client<R, C, B> {
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), nursery: self.nursery.clone() }
+        Self { core: self.core.clone() }
     }
 }
 
@@ -84,8 +82,8 @@ where
     /// What the pools look like now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let now = self.shared.runtime.now();
-        self.shared.look(|state| Snapshot::of(now, state))
+        let now = self.core.shared.runtime.now();
+        self.core.shared.look(|state| Snapshot::of(now, state))
     }
 
     /// Sends a request to the origin that its URI names.
@@ -93,14 +91,14 @@ where
     /// The request's fields go out as they are, with `Host` added if it is missing and framing written
     /// by the client. Redirects, cookies and content codings are not touched.
     pub fn call(&self, request: Request<B>) -> Call<R, C, B> {
-        Call::new(self.shared.clone(), self.nursery.clone(), request)
+        Call::new(self.core.clone(), request)
     }
 
     /// Takes connections out of service: idle ones at once, others after their exchange. Returns how
     /// many `is_unwanted` chose. Requests that wait get new ones.
     pub fn retire(&self, mut is_unwanted: impl FnMut(&Target, &ConnView) -> bool) -> usize {
-        let now = self.shared.runtime.now();
-        self.shared.turn(now, |state| {
+        let now = self.core.shared.runtime.now();
+        self.core.shared.turn(now, |state| {
             let unwanted: Vec<_> = state
                 .targets()
                 .flat_map(|(id, target)| {
@@ -121,8 +119,8 @@ where
     /// Takes no further requests and completes when every connection is gone: idle ones are closed at
     /// once, exchanges in progress and requests that wait are served to their end.
     pub async fn close(&self) {
-        let now = self.shared.runtime.now();
-        self.shared.turn(now, |state| {
+        let now = self.core.shared.runtime.now();
+        self.core.shared.turn(now, |state| {
             state.life = Life::Closing;
             let pools: Vec<_> = state.set.pools().map(|(id, _)| id).collect();
             for pool in pools {
@@ -130,7 +128,7 @@ where
             }
         });
         poll_fn(|cx| {
-            if self.shared.look(|state| state.poll_empty(cx.waker())) {
+            if self.core.shared.look(|state| state.poll_empty(cx.waker())) {
                 Poll::Ready(())
             } else {
                 Poll::Pending
@@ -141,8 +139,8 @@ where
 
     /// Closes everything now: waiting requests fail, exchanges in progress are cut.
     pub fn abort(&self) {
-        let now = self.shared.runtime.now();
-        self.shared.turn(now, |state| {
+        let now = self.core.shared.runtime.now();
+        self.core.shared.turn(now, |state| {
             state.life = Life::Closing;
             let pools: Vec<_> = state.set.pools().map(|(id, _)| id).collect();
             for pool in pools {

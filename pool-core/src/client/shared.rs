@@ -6,7 +6,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 
 use smallvec::SmallVec;
@@ -17,7 +17,8 @@ use super::options::Options;
 use super::origin::Origin;
 use super::state::{After, Content, Life, Outcome, Seats, Slot, State, Ticket};
 use crate::error::PoolFailure;
-use crate::pool::{CancelPolicy, ConnView};
+use crate::id::PoolId;
+use crate::pool::{Action, CancelPolicy, ConnView};
 use crate::report::{ClosedBy, Report, StreamEnd};
 use crate::runtime::{Connect, Runtime};
 use crate::time::Instant;
@@ -72,20 +73,32 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
     /// One fact or wish, and everything that follows from it.
     #[inline]
     pub(crate) fn turn<T>(&self, now: Instant, step: impl FnOnce(&mut State<C>) -> T) -> T {
-        let (result, armed_earlier, after) = {
-            let mut state = lock(&self.state);
-            let result = step(&mut state);
-            // On the way that is taken most the pool binds or settles at once and asks for nothing.
-            let after = state.set.poll_action().map(|action| state.act(&self.ready, action));
-            (result, state.rearm(now), after)
-        };
+        let mut state = lock(&self.state);
+        let result = step(&mut state);
+        // On the way that is taken most the pool binds or settles at once and asks for nothing.
+        match state.set.poll_action() {
+            Some(action) => self.carry_out(now, state, action),
+            None => {
+                let armed_earlier = state.rearm(now);
+                drop(state);
+                if armed_earlier {
+                    self.ready.wake_keeper();
+                }
+            }
+        }
+        result
+    }
+
+    /// What the pools asked for.
+    #[cold]
+    fn carry_out(&self, now: Instant, mut state: MutexGuard<'_, State<C>>, action: (PoolId, Action)) {
+        let after = state.act(&self.ready, action);
+        let armed_earlier = state.rearm(now);
+        drop(state);
         if armed_earlier {
             self.ready.wake_keeper();
         }
-        if let Some(after) = after {
-            self.follow_up(now, after);
-        }
-        result
+        self.follow_up(now, after);
     }
 
     /// Wakes, drops and reports what a hold of the lock left behind, until nothing is left.
@@ -191,7 +204,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
                     if conn.leash.is_listed() {
                         self.ready.push(Event::Socket(conn.leash.clone()));
                     }
-                    state.put(place, Slot::Idle(conn));
+                    state.give_back(place, conn);
                     state.set.finish(now, place.pool, place.conn, end);
                 });
             }
@@ -238,7 +251,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
                     if let Some(io) = state.pool_io(place.pool) {
                         io.last_error = None;
                     }
-                    state.put(place, Slot::Idle(conn));
+                    state.put(place, Slot::Idle(leash.clone(), conn));
                     let connected = Report::Connected { limit: None };
                     state.set.handle_report(now, place.pool, place.conn, connected);
                     None

@@ -55,8 +55,8 @@ pub(crate) enum Slot<C: Connect> {
     Empty,
     /// The keeper; `None` while it polls the attempt, or has not started it.
     Connecting(Arc<Leash>, Option<Pin<Box<C::Future>>>),
-    /// The keeper.
-    Idle(Box<Conn<C::Io>>),
+    /// The keeper. The leash stays in the slot while the connection comes and goes.
+    Idle(Arc<Leash>, Box<Conn<C::Io>>),
     /// A caller; it can be reached by its leash.
     InUse(Arc<Leash>),
 }
@@ -217,8 +217,8 @@ impl<C: Connect> State<C> {
     fn lend(&mut self, place: Place) -> Option<Box<Conn<C::Io>>> {
         let slot = self.slot(place)?;
         match std::mem::replace(slot, Slot::Empty) {
-            Slot::Idle(conn) if conn.place() == place => {
-                *slot = Slot::InUse(conn.leash.clone());
+            Slot::Idle(leash, conn) if leash.place() == place => {
+                *slot = Slot::InUse(leash);
                 Some(conn)
             }
             other => {
@@ -226,6 +226,18 @@ impl<C: Connect> State<C> {
                 None
             }
         }
+    }
+
+    /// A caller is done with its connection.
+    #[inline]
+    pub(crate) fn give_back(&mut self, place: Place, conn: Box<Conn<C::Io>>) {
+        let Some(slot) = self.slot(place) else { return };
+        let leash = match std::mem::replace(slot, Slot::Empty) {
+            Slot::InUse(leash) if leash.place() == place => leash,
+            // Not reached while tables and machines agree.
+            Slot::Empty | Slot::Connecting(..) | Slot::Idle(..) | Slot::InUse(_) => conn.leash.clone(),
+        };
+        *slot = Slot::Idle(leash, conn);
     }
 
     pub(crate) fn slot(&mut self, place: Place) -> Option<&mut Slot<C>> {
@@ -372,7 +384,9 @@ impl<C: Connect> State<C> {
             Slot::Connecting(leash, attempt) if leash.place() == place => {
                 after.closed.push((place, Trash::Attempt(attempt)));
             }
-            Slot::Idle(conn) if conn.place() == place => after.closed.push((place, Trash::Socket(conn))),
+            Slot::Idle(leash, conn) if leash.place() == place => {
+                after.closed.push((place, Trash::Socket(conn)));
+            }
             Slot::InUse(leash) if leash.place() == place => {
                 after.wake.extend(leash.order_close());
                 *slot = Slot::InUse(leash);

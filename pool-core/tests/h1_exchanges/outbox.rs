@@ -61,3 +61,19 @@ fn buffer_is_reused_and_stays_with_the_worker() {
     out.advance(500);
     assert_eq!(out.capacity(), capacity, "no allocation for the next head");
 }
+
+#[test]
+fn only_slice_is_everything_or_nothing() {
+    let mut outbox = Outbox::new();
+    assert_eq!(outbox.only_slice(), Some(&b""[..]));
+    outbox.push_slice(b"framing ");
+    outbox.push(Bytes::from_static(b"small"));
+    outbox.advance(3);
+    assert_eq!(outbox.only_slice(), Some(&b"ming small"[..]));
+    assert_eq!(outbox.only_slice().map(<[u8]>::len), Some(outbox.len()));
+    // A large chunk goes by reference, behind what was copied.
+    outbox.push(Bytes::from(vec![b'x'; 100_000]));
+    assert_eq!(outbox.only_slice(), None);
+    outbox.advance(outbox.len());
+    assert_eq!(outbox.only_slice(), Some(&b""[..]));
+}

@@ -243,12 +243,19 @@ impl Client {
     /// # Errors
     /// [`Error`], the same one from now on.
     pub fn poll_event(&mut self, input: &mut Input<'_>) -> Result<Option<Event>, Error> {
-        // Written to its final place: an event is large, and there are three per exchange.
         let mut event = None;
-        match self.next_event(input, &mut event) {
-            Ok(()) => Ok(event),
-            Err(error) => Err(self.fail(error)),
-        }
+        self.poll_event_into(input, &mut event)?;
+        Ok(event)
+    }
+
+    /// [`poll_event`](Self::poll_event) into a place that holds `None`: an event is large, there are
+    /// three per exchange, and most of them are looked at and dropped.
+    pub(crate) fn poll_event_into(
+        &mut self,
+        input: &mut Input<'_>,
+        event: &mut Option<Event>,
+    ) -> Result<(), Error> {
+        self.next_event(input, event).map_err(|error| self.fail(error))
     }
 
     #[cold]

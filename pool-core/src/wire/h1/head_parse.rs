@@ -21,6 +21,8 @@ use super::{BodyKind, Error, Exceeded, Limits, Violation, shared};
 
 /// Content up to this size shares the allocation of the head.
 const SHARE_UP_TO: usize = 2048;
+/// Field lines whose names are looked up once for framing and map together.
+const REMEMBERED: usize = 32;
 /// Field lines that fit on the stack.
 const ON_STACK: usize = 100;
 
@@ -95,7 +97,8 @@ pub(super) fn request(
         };
         let version = Version::of_minor(minor);
         let method = Method::from_bytes(method.as_bytes()).map_err(|_| Violation::Method)?;
-        let facts = check_lines(bytes, length, limits, parsed.headers)?;
+        let mut names = [None; REMEMBERED];
+        let facts = check_lines(bytes, length, limits, parsed.headers, &mut names)?;
         if version == Version::Http11 && !facts.host {
             return Err(Violation::Host.into());
         }
@@ -103,7 +106,7 @@ pub(super) fn request(
         let start = offset(bytes, target.as_bytes());
         let (copy, used) = copy_with_content(bytes, lender, start, length, kind);
         let uri = parse_target(&method, copy.slice(..target.len()))?;
-        let headers = header_map(&copy, bytes, start, parsed.headers)?;
+        let headers = header_map(&copy, bytes, start, parsed.headers, &names)?;
         let mut message = Request::new(());
         *message.method_mut() = method;
         *message.uri_mut() = uri;
@@ -141,11 +144,12 @@ pub(super) fn response(
         };
         let version = Version::of_minor(minor);
         let status = StatusCode::from_u16(code).map_err(|_| Violation::StatusLine)?;
-        let facts = check_lines(bytes, length, limits, parsed.headers)?;
+        let mut names = [None; REMEMBERED];
+        let facts = check_lines(bytes, length, limits, parsed.headers, &mut names)?;
         let kind = framing::of_response(asked, status, &facts, version)?;
         let start = parsed.headers.first().map_or(length, |first| offset(bytes, first.name.as_bytes()));
         let (copy, used) = copy_with_content(bytes, lender, start, length, kind);
-        let headers = header_map(&copy, bytes, start, parsed.headers)?;
+        let headers = header_map(&copy, bytes, start, parsed.headers, &names)?;
         let mut message = Response::new(());
         *message.status_mut() = status;
         *message.version_mut() = version.to_http();
@@ -174,7 +178,7 @@ pub(super) fn parse_trailers(section: &[u8], limits: &Limits) -> Result<HeaderMa
         return Err(Violation::ForbiddenTrailer.into());
     }
     let copy = shared::copy(section);
-    header_map(&copy, section, 0, lines)
+    header_map(&copy, section, 0, lines, &[])
 }
 
 /// Runs `parse` with room for the field lines: on the stack for the default limit.
@@ -191,12 +195,14 @@ fn with_lines<'b, R>(
     }
 }
 
-/// Checks what `httparse` lets pass, and gathers what the fields say.
+/// Checks what `httparse` lets pass, and gathers what the fields say; `names` gets those of the first
+/// lines.
 fn check_lines(
     bytes: &[u8],
     length: usize,
     limits: &Limits,
     lines: &[httparse::Header<'_>],
+    names: &mut [Option<Known>],
 ) -> Result<Facts, Error> {
     if length > limits.max_head_bytes {
         return Err(Exceeded::HeadBytes.into());
@@ -206,11 +212,16 @@ fn check_lines(
         return Err(Violation::BareLf.into());
     }
     let mut facts = Facts::default();
+    let mut names = names.iter_mut();
     for line in lines {
         if !bytes[..offset(bytes, line.name.as_bytes())].ends_with(b"\r\n") {
             return Err(Violation::BareLf.into());
         }
-        if let Some(known) = Known::of(line.name.as_bytes()) {
+        let known = Known::of(line.name.as_bytes());
+        if let Some(name) = names.next() {
+            *name = known;
+        }
+        if let Some(known) = known {
             facts.see(known, line.value)?;
         }
     }
@@ -255,17 +266,23 @@ fn content(mut copy: Bytes, start: usize, length: usize) -> Bytes {
     copy
 }
 
-/// Header values as slices of `copy`, which is a copy of `bytes` from `start` on.
+/// Header values as slices of `copy`, which is a copy of `bytes` from `start` on. `names` are those of
+/// the first lines, as far as they have been looked up.
 fn header_map(
     copy: &Bytes,
     bytes: &[u8],
     start: usize,
     lines: &[httparse::Header<'_>],
+    names: &[Option<Known>],
 ) -> Result<HeaderMap, Error> {
     let mut map = HeaderMap::try_with_capacity(lines.len()).map_err(|_| Exceeded::Headers)?;
+    let mut names = names.iter();
     for line in lines {
-        let known = Known::of(line.name.as_bytes()).and_then(Known::header_name);
-        let name = match known {
+        let known = match names.next() {
+            Some(known) => *known,
+            None => Known::of(line.name.as_bytes()),
+        };
+        let name = match known.and_then(Known::header_name) {
             Some(name) => name,
             None => HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| Violation::FieldName)?,
         };

@@ -77,6 +77,13 @@ impl Outbox {
         filled
     }
 
+    /// Everything to write, if it lies in one piece because no chunk was large.
+    #[inline]
+    #[must_use]
+    pub fn only_slice(&self) -> Option<&[u8]> {
+        if self.chunks.is_empty() { self.copied.get(self.written..) } else { None }
+    }
+
     /// Everything to write, copied; for tests and simple drivers.
     #[must_use]
     pub fn to_vec(&self) -> Vec<u8> {

@@ -185,7 +185,12 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
         let idle = if end == StreamEnd::Complete { conn.watch() } else { Idle::Quiet };
         match idle {
             Idle::Quiet => {
-                self.turn(now, |state| {
+                let ordered = self.turn(now, |state| {
+                    // Given under this lock, while the connection was on its way: whoever has it
+                    // carries the order out, and the pool waits for its end.
+                    if conn.leash.is_ordered_to_close() {
+                        return Some(conn);
+                    }
                     // The keeper may have met the event that `watch` just asked for, and found the
                     // connection in use.
                     if conn.leash.is_listed() {
@@ -193,7 +198,11 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
                     }
                     state.put(place, Slot::Idle(conn));
                     state.set.finish(now, place.pool, place.conn, end);
+                    None
                 });
+                if let Some(conn) = ordered {
+                    self.bury(now, conn, None, None, ClosedBy::Local);
+                }
             }
             Idle::Over(report, by) => self.bury(now, conn, Some(end), report, by),
         }

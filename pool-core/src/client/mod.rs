@@ -62,7 +62,9 @@ use state::Life;
 /// `R` lends time, `C` opens connections, `B` is the type of request bodies. Adapters name the usual
 /// choices: `runtime_tokio::Client`, `runtime_async_std::Client`.
 ///
-/// The background task that the client needs ends when the last clone, call and body are gone.
+/// The background task that the client needs ends when the last clone, call and body are gone. If it
+/// ends before them, because its runtime does or a connector panicked, the client is closed as by
+/// [`Client::abort`].
 pub struct Client<R: Runtime, C: Connect, B> {
     shared: Arc<Shared<R, C>>,
     nursery: Arc<Nursery<R, C, B>>,
@@ -141,14 +143,7 @@ where
 
     /// Closes everything now: waiting requests fail, exchanges in progress are cut.
     pub fn abort(&self) {
-        let now = self.shared.runtime.now();
-        self.shared.turn(now, |state| {
-            state.life = Life::Closing;
-            let pools: Vec<_> = state.set.pools().map(|(id, _)| id).collect();
-            for pool in pools {
-                state.set.abort(now, pool);
-            }
-        });
+        self.shared.abort();
     }
 }
 

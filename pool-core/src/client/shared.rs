@@ -156,6 +156,25 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
         });
     }
 
+    /// Whether a request would be refused.
+    #[cold]
+    pub(crate) fn is_closing(&self) -> bool {
+        self.look(|state| state.life == Life::Closing)
+    }
+
+    /// Takes nothing any more, and closes everything.
+    #[cold]
+    pub(crate) fn abort(&self) {
+        let now = self.runtime.now();
+        self.turn(now, |state| {
+            state.life = Life::Closing;
+            let pools: Vec<_> = state.set.pools().map(|(id, _)| id).collect();
+            for pool in pools {
+                state.set.abort(now, pool);
+            }
+        });
+    }
+
     /// The outcome of a queued request, if there is one yet; otherwise `waker` is woken by it.
     pub(crate) fn poll_ticket(&self, ticket: Ticket, waker: &Waker) -> Option<Outcome<C::Io>> {
         self.look(|state| state.poll_mailbox(ticket.token, waker))

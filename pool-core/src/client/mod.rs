@@ -51,7 +51,7 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use http_body::Body as HttpBody;
 
-use crate::pool::{ConnView, DrainMode};
+use crate::pool::{ConnView, DrainMode, Pool};
 use crate::runtime::{Connect, Runtime, Target};
 use adopted::Nursery;
 use shared::Shared;
@@ -101,23 +101,24 @@ where
     /// Takes connections out of service: idle ones at once, others after their exchange. Returns how
     /// many `is_unwanted` chose. Requests that wait get new ones.
     pub fn retire(&self, mut is_unwanted: impl FnMut(&Target, &ConnView) -> bool) -> usize {
-        let now = self.shared.runtime.now();
-        self.shared.turn(now, |state| {
-            let unwanted: Vec<_> = state
-                .targets()
-                .flat_map(|(id, target)| {
-                    let pool = state.set.pool(id);
-                    pool.into_iter()
-                        .flat_map(move |pool| pool.connections().map(move |conn| (id, target, conn)))
-                })
-                .filter(|(_, target, conn)| is_unwanted(target, conn))
-                .map(|(id, _, conn)| (id, conn.id))
-                .collect();
-            for (pool, conn) in &unwanted {
-                state.set.retire(now, *pool, *conn);
+        let shared = &self.shared;
+        let connections: Vec<_> = shared.look(|state| {
+            let of_pool = |(id, target)| {
+                let conns = state.set.pool(id).into_iter().flat_map(Pool::connections);
+                conns.map(move |conn| (id, Arc::clone(target), conn))
+            };
+            state.targets().flat_map(of_pool).collect()
+        });
+        // The caller's code runs without the lock. What ended meanwhile is not retired: its name is dead.
+        let unwanted: Vec<_> =
+            connections.into_iter().filter(|(_, target, conn)| is_unwanted(target, conn)).collect();
+        let now = shared.runtime.now();
+        shared.turn(now, |state| {
+            for (pool, _, conn) in &unwanted {
+                state.set.retire(now, *pool, conn.id);
             }
-            unwanted.len()
-        })
+        });
+        unwanted.len()
     }
 
     /// Takes no further requests and completes when every connection is gone: idle ones are closed at

@@ -145,8 +145,8 @@ impl<C: Connect> State<C> {
     }
 
     /// Everything known about the pools, for a snapshot.
-    pub(crate) fn targets(&self) -> impl Iterator<Item = (PoolId, &Target)> {
-        (0u32..).zip(&self.pools).filter_map(|(index, io)| Some((PoolId(index), &*io.as_ref()?.target)))
+    pub(crate) fn targets(&self) -> impl Iterator<Item = (PoolId, &Arc<Target>)> {
+        (0u32..).zip(&self.pools).filter_map(|(index, io)| Some((PoolId(index), &io.as_ref()?.target)))
     }
 
     /// The pool of an origin, made on demand; `None` if `max_connection_pools` has no room.

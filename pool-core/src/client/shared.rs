@@ -177,20 +177,24 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
 
     /// The outcome of a queued request, if there is one yet; otherwise `waker` is woken by it.
     pub(crate) fn poll_ticket(&self, ticket: Ticket, waker: &Waker) -> Option<Outcome<C::Io>> {
-        self.look(|state| state.poll_mailbox(ticket.token, waker))
+        let mut replaced = None;
+        let outcome = self.look(|state| state.poll_mailbox(ticket.token, waker, &mut replaced));
+        // Dropped outside the lock: it may be the last waker of a task.
+        drop(replaced);
+        outcome
     }
 
     /// The caller of a queued request went away.
     pub(crate) fn cancel(&self, now: Instant, ticket: Ticket) {
-        let unused = self.turn(now, |state| match state.empty_mailbox(ticket.token) {
-            Content::Waiting(_) => {
+        let content = self.turn(now, |state| {
+            let content = state.empty_mailbox(ticket.token);
+            if matches!(content, Content::Waiting(_)) {
                 state.set.cancel(now, ticket.pool, ticket.waiter, CancelPolicy::Default);
-                None
             }
-            Content::Bound(conn) => Some(conn),
-            Content::Failed(..) | Content::Free => None,
+            content
         });
-        if let Some(conn) = unused {
+        // A waker in it is dropped outside the lock as well: it may be the last of a task.
+        if let Content::Bound(conn) = content {
             // Nothing was written on it: it is as good as before.
             self.release(now, conn, StreamEnd::Complete);
         }

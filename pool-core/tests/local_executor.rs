@@ -332,10 +332,10 @@ fn calls_fail_when_the_background_task_is_gone() {
     // As when its runtime ends, or when a connector panics.
     local.0.tasks.borrow_mut().clear();
     assert_eq!(open.get(), 0, "nobody is left to watch idle connections");
-    let error = local.block_on(waiting).err().expect("nobody connects any more");
+    let error = local.block_on(waiting).expect_err("nobody connects any more");
     assert!(matches!(error.kind(), ErrorKind::Pool(_) | ErrorKind::Closed), "{error}");
     assert_eq!(error.verdict(), Verdict::NeverSent);
-    let error = local.block_on(client.call(request())).err().expect("nobody connects any more");
+    let error = local.block_on(client.call(request())).expect_err("nobody connects any more");
     assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
     local.block_on(client.close());
 }

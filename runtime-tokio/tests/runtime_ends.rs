@@ -81,7 +81,7 @@ fn calls_fail_at_once_when_the_runtime_is_gone() {
         };
         let (outcome, _peer) = tokio::join!(running, ended);
         assert!(outcome.is_err(), "nobody answered");
-        let error = client.call(post(address)).await.err().expect("nobody connects");
+        let error = client.call(post(address)).await.expect_err("nobody connects");
         assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
         client.close().await;
         assert_eq!(client.snapshot().totals(), pool_core::client::Totals::default());

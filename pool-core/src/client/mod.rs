@@ -19,6 +19,7 @@ mod breakers;
 mod builder;
 mod call;
 mod conn;
+mod debug;
 mod error;
 mod held;
 mod info;

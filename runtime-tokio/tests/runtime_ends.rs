@@ -1,4 +1,5 @@
 //! A client outlives the runtime of its background task: nobody waits for what cannot come.
+#![expect(clippy::disallowed_methods, reason = "a peer or a case on a thread of its own")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

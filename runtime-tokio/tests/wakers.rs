@@ -1,4 +1,5 @@
 //! Wakers are other people's code: what they do when they are dropped may use the client.
+#![expect(clippy::disallowed_methods, reason = "a peer or a case on a thread of its own")]
 
 use std::future::Future;
 use std::pin::pin;

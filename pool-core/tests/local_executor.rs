@@ -17,8 +17,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body as _, Frame};
-use pool_core::client::{Builder, Client, ConnectionInfo};
+use pool_core::client::{Builder, Client, ConnectionInfo, ErrorKind};
 use pool_core::config::{Multiplexing, PoolConfig};
+use pool_core::error::Verdict;
 use pool_core::runtime::{Connect, Io, Runtime, Spawn, Target};
 use pool_core::time::Instant;
 
@@ -279,4 +280,71 @@ fn background_task_ends_with_the_last_handle() {
     // The task is woken by that, not by a later timer.
     local.run_tasks();
     assert_eq!(local.tasks(), 0);
+}
+
+/// A connector that is not ready before a task behind the client's has run, and asks to be polled
+/// again meanwhile.
+#[derive(Clone)]
+struct Patient(InMemory, Rc<Cell<bool>>);
+
+impl Connect for Patient {
+    type Io = Pipe;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Pipe>>>>;
+
+    fn connect(&self, to: &Target) -> Self::Future {
+        let (inner, may_connect, mut polls) = (self.0.connect(to), self.1.clone(), 0);
+        let ready = poll_fn(move |cx| {
+            polls += 1;
+            assert!(polls < 1000, "nobody else gets a turn");
+            if may_connect.get() {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        });
+        Box::pin(async move {
+            ready.await;
+            inner.await
+        })
+    }
+}
+
+#[test]
+fn connector_that_yields_lets_other_tasks_run() {
+    let (local, connector) = (Local::default(), Patient(InMemory::default(), Rc::default()));
+    let may_connect = connector.1.clone();
+    let client: Client<Local, Patient, NoBody> = Builder::new(local.clone(), connector).build();
+    local.spawn(async move { may_connect.set(true) });
+    let response = local.block_on(client.call(request())).expect("a response");
+    assert_eq!(response.status(), 200);
+}
+
+#[test]
+fn calls_fail_when_the_background_task_is_gone() {
+    let (local, connector) = (Local::default(), InMemory::default());
+    let open = connector.0.clone();
+    let client: LocalClient = Builder::new(local.clone(), connector).build();
+    local.block_on(fetch(&client));
+    assert_eq!(open.get(), 1);
+    let mut waiting =
+        pin!(client.call(Request::get("http://else.where/").body(NoBody(Rc::default())).expect("a request")));
+    assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    // As when its runtime ends, or when a connector panics.
+    local.0.tasks.borrow_mut().clear();
+    assert_eq!(open.get(), 0, "nobody is left to watch idle connections");
+    let error = local.block_on(waiting).expect_err("nobody connects any more");
+    assert!(matches!(error.kind(), ErrorKind::Pool(_) | ErrorKind::Closed), "{error}");
+    assert_eq!(error.verdict(), Verdict::NeverSent);
+    let error = local.block_on(client.call(request())).expect_err("nobody connects any more");
+    assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
+    local.block_on(client.close());
+}
+
+#[test]
+fn the_choice_of_what_to_retire_may_use_the_client() {
+    let (local, connector) = (Local::default(), InMemory::default());
+    let client: LocalClient = Builder::new(local.clone(), connector).build();
+    local.block_on(fetch(&client));
+    let retired = client.retire(|_, _| client.snapshot().totals().connections == 1);
+    assert_eq!((retired, client.snapshot().totals().connections), (1, 0));
 }

@@ -36,6 +36,12 @@ pub struct HyperConnecting<S: Service<Uri>> {
     stage: Stage<S::Future>,
 }
 
+impl<S: Service<Uri>> std::fmt::Debug for HyperConnecting<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HyperConnecting").finish_non_exhaustive()
+    }
+}
+
 enum Stage<F> {
     /// The service has not said that it is ready.
     Waiting(Target),

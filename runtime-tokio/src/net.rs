@@ -18,6 +18,12 @@ pub struct Tcp;
 /// A TCP connection attempt.
 pub struct TcpConnect(Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>);
 
+impl std::fmt::Debug for TcpConnect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TcpConnect").finish_non_exhaustive()
+    }
+}
+
 impl Connect for Tcp {
     type Io = Stream<TcpStream>;
     type Future = TcpConnect;
@@ -106,6 +112,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Io for Stream<T> {
 pub struct Names;
 
 /// A name look-up in progress.
+#[derive(Debug)]
 pub struct Lookup(JoinHandle<io::Result<Vec<SocketAddr>>>);
 
 impl Resolve for Names {

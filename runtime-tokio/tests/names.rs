@@ -40,7 +40,7 @@ fn unknown_name_is_a_connect_failure() {
     executor.block_on(async {
         let client = runtime_tokio::client().retry(pool_core::exchange::RetryPolicy::NEVER).build();
         let request = http::Request::get("http://name.invalid/").body(runtime_tokio::empty());
-        let error = client.call(request.expect("a request")).await.err().expect("an error");
+        let error = client.call(request.expect("a request")).await.expect_err("an error");
         assert!(error.is_connect(), "{error}");
         assert!(std::error::Error::source(&error).is_some(), "{error}");
     });

@@ -10,14 +10,16 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use http_body::Body as HttpBody;
 
-use super::error::{BodyError, Error};
+use super::error::{BodyError, Error, ErrorKind};
 use super::inline::{Inline, Next};
 use super::leash::{Event, ReadyList, lock};
+use crate::error::Verdict;
 use crate::runtime::{Connect, Runtime};
 
 /// The adopted exchanges of a client, by index.
 pub(crate) struct Nursery<R: Runtime, C: Connect, B> {
-    children: Mutex<Vec<Place<R, C, B>>>,
+    /// `None` once the keeper is gone.
+    children: Mutex<Option<Vec<Place<R, C, B>>>>,
     ready: Arc<ReadyList>,
 }
 
@@ -81,26 +83,65 @@ where
     C: Connect,
 {
     pub(crate) fn new(ready: Arc<ReadyList>) -> Self {
-        Self { children: Mutex::new(Vec::new()), ready }
+        Self { children: Mutex::new(Some(Vec::new())), ready }
     }
 
     pub(crate) fn adopt(&self, exchange: Inline<R, C, B>) -> Adopted<R, C, B> {
         let mut children = lock(&self.children);
-        let vacant = children.iter().position(Option::is_none);
-        let index = vacant.unwrap_or(children.len());
-        if index == children.len() {
-            children.push(None);
-        }
+        let known = children.as_deref().unwrap_or_default();
+        let index = known.iter().position(Option::is_none).unwrap_or(known.len());
         let bell = Arc::new(Bell { index, rung: AtomicBool::new(false), ready: self.ready.clone() });
         let child = Arc::new(Child {
             exchange: Mutex::new(Some(exchange)),
             pipe: Mutex::new(Pipe { content: Content::Empty, broken: None, reader: None }),
             bell: bell.clone(),
         });
-        children[index] = Some(child.clone());
+        match &mut *children {
+            Some(children) => {
+                if index == children.len() {
+                    children.push(None);
+                }
+                children[index] = Some(child.clone());
+            }
+            None => {
+                drop(children);
+                child.cut();
+                return Adopted(child);
+            }
+        }
         drop(children);
         bell.wake_by_ref();
         Adopted(child)
+    }
+
+    /// The keeper is gone: what it drove breaks, and so does what is adopted from now on.
+    pub(crate) fn close(&self) {
+        let children = lock(&self.children).take();
+        for child in children.into_iter().flatten().flatten() {
+            child.cut();
+        }
+    }
+
+    fn vacate(&self, index: usize) {
+        let child = lock(&self.children).as_mut().and_then(|children| children.get_mut(index)?.take());
+        drop(child);
+    }
+}
+
+impl<R: Runtime, C: Connect, B> Child<R, C, B> {
+    /// Ends it; its reader is told once it has read what is there.
+    fn cut(&self) {
+        let exchange = lock(&self.exchange).take();
+        drop(exchange);
+        let mut pipe = lock(&self.pipe);
+        if pipe.broken.is_none() {
+            pipe.broken = Some(Error::new(ErrorKind::ClosedByPool, Verdict::Unknown));
+        }
+        let reader = pipe.reader.take();
+        drop(pipe);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
     }
 }
 
@@ -113,20 +154,18 @@ where
 {
     /// Drives one exchange; only the keeper calls it.
     pub(crate) fn poll(&self, index: usize) {
-        let Some(Some(child)) = lock(&self.children).get(index).cloned() else { return };
+        let child = lock(&self.children).as_ref().and_then(|children| children.get(index)?.clone());
+        let Some(child) = child else { return };
         child.bell.rung.store(false, Ordering::Release);
         let Some(mut exchange) = lock(&child.exchange).take() else {
             // Its body was dropped, and the exchange with it.
-            if let Some(place) = lock(&self.children).get_mut(index) {
-                *place = None;
-            }
-            return;
+            return self.vacate(index);
         };
         let waker = Waker::from(child.bell.clone());
         if child.drive(&mut exchange, &mut Context::from_waker(&waker)) {
             *lock(&child.exchange) = Some(exchange);
-        } else if let Some(place) = lock(&self.children).get_mut(index) {
-            *place = None;
+        } else {
+            self.vacate(index);
         }
     }
 }

@@ -19,9 +19,9 @@ use crate::wire::h1::BodyKind;
 ///
 /// Polling it reads from the connection inline. If the request was not sent completely when the
 /// response began, the client's background task drives the exchange from there on, so that neither
-/// direction waits for the other to be polled. The connection goes back to its pool as soon as the last byte was read from the socket, which for a
-/// small response is before its head is handed out. Dropping it early closes the connection
-/// (HTTP/1 has no other way to stop a response).
+/// direction waits for the other to be polled. The connection goes back to its pool as soon as the last
+/// byte was read from the socket, which for a small response is before its head is handed out. Dropping
+/// it early closes the connection (HTTP/1 has no other way to stop a response).
 pub struct Body<R: Runtime, C: Connect, B> {
     source: Source<R, C, B>,
     /// Bytes still to come, where the head said how many.

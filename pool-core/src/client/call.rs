@@ -150,6 +150,10 @@ where
     #[cold]
     fn unbound(&mut self, failure: PoolFailure, cause: Option<Arc<io::Error>>) -> Result<(), Error> {
         match self.exchange.handle_pool_failure(self.core.shared.runtime.now(), failure) {
+            // There is nothing to wait for.
+            Next::RetryAt(_) if self.core.shared.is_closing() => {
+                return Err(Error::new(ErrorKind::Closed, self.exchange.verdict()));
+            }
             Next::RetryAt(at) => {
                 tracing::debug!(%failure, "retry after a back-off");
                 self.stage = Stage::BackingOff(Box::pin(self.core.shared.runtime.sleep(at)));

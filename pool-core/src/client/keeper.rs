@@ -109,10 +109,21 @@ where
                 let now = shared.runtime.now();
                 shared.turn(now, |state| state.set.handle_seats_freed(now));
             }
-            let due = this.poll_deadline(cx, &shared);
-            if !due && !this.ready.is_waiting() {
+            // What came in meanwhile has woken this task: others get their turn first.
+            if !this.poll_deadline(cx, &shared) {
                 return Poll::Pending;
             }
+        }
+    }
+}
+
+impl<R: Runtime, C: Connect, B> Drop for Keeper<R, C, B> {
+    /// The runtime ended, or a connector panicked, and the client is still there: nobody opens a
+    /// connection or watches a deadline any more, so nobody may wait for one.
+    fn drop(&mut self) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.abort();
+            self.nursery.close();
         }
     }
 }

@@ -120,29 +120,18 @@ pub(crate) enum Event {
 #[derive(Default)]
 pub(crate) struct ReadyList {
     events: Mutex<Vec<Event>>,
-    /// A hint, so that looking costs one load while nothing happened.
-    waiting: AtomicBool,
     keeper: Mutex<Option<Waker>>,
 }
 
 impl ReadyList {
     pub(crate) fn push(&self, event: Event) {
         lock(&self.events).push(event);
-        self.waiting.store(true, Ordering::Release);
         self.wake_keeper();
-    }
-
-    /// Whether something may be waiting.
-    #[inline]
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.waiting.load(Ordering::Acquire)
     }
 
     /// Takes everything, leaving `into`'s spare capacity for the next round.
     pub(crate) fn take(&self, into: &mut Vec<Event>) {
-        let mut events = lock(&self.events);
-        self.waiting.store(false, Ordering::Release);
-        std::mem::swap(&mut *events, into);
+        std::mem::swap(&mut *lock(&self.events), into);
     }
 
     /// Makes the keeper run; also for deadlines that moved forward.

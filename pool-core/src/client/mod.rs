@@ -19,6 +19,7 @@ mod breakers;
 mod builder;
 mod call;
 mod conn;
+mod debug;
 mod error;
 mod held;
 mod info;
@@ -51,7 +52,7 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use http_body::Body as HttpBody;
 
-use crate::pool::{ConnView, DrainMode};
+use crate::pool::{ConnView, DrainMode, Pool};
 use crate::runtime::{Connect, Runtime, Target};
 use call::Core;
 use state::Life;
@@ -61,7 +62,9 @@ use state::Life;
 /// `R` lends time, `C` opens connections, `B` is the type of request bodies. Adapters name the usual
 /// choices: `runtime_tokio::Client`, `runtime_async_std::Client`.
 ///
-/// The background task that the client needs ends when the last clone, call and body are gone.
+/// The background task that the client needs ends when the last clone, call and body are gone. If it
+/// ends before them, because its runtime does or a connector panicked, the client is closed as by
+/// [`Client::abort`].
 pub struct Client<R: Runtime, C: Connect, B> {
     core: Arc<Core<R, C, B>>,
 }
@@ -97,23 +100,24 @@ where
     /// Takes connections out of service: idle ones at once, others after their exchange. Returns how
     /// many `is_unwanted` chose. Requests that wait get new ones.
     pub fn retire(&self, mut is_unwanted: impl FnMut(&Target, &ConnView) -> bool) -> usize {
-        let now = self.core.shared.runtime.now();
-        self.core.shared.turn(now, |state| {
-            let unwanted: Vec<_> = state
-                .targets()
-                .flat_map(|(id, target)| {
-                    let pool = state.set.pool(id);
-                    pool.into_iter()
-                        .flat_map(move |pool| pool.connections().map(move |conn| (id, target, conn)))
-                })
-                .filter(|(_, target, conn)| is_unwanted(target, conn))
-                .map(|(id, _, conn)| (id, conn.id))
-                .collect();
-            for (pool, conn) in &unwanted {
-                state.set.retire(now, *pool, *conn);
+        let shared = &self.core.shared;
+        let connections: Vec<_> = shared.look(|state| {
+            let of_pool = |(id, target)| {
+                let conns = state.set.pool(id).into_iter().flat_map(Pool::connections);
+                conns.map(move |conn| (id, Arc::clone(target), conn))
+            };
+            state.targets().flat_map(of_pool).collect()
+        });
+        // The caller's code runs without the lock. What ended meanwhile is not retired: its name is dead.
+        let unwanted: Vec<_> =
+            connections.into_iter().filter(|(_, target, conn)| is_unwanted(target, conn)).collect();
+        let now = shared.runtime.now();
+        shared.turn(now, |state| {
+            for (pool, _, conn) in &unwanted {
+                state.set.retire(now, *pool, conn.id);
             }
-            unwanted.len()
-        })
+        });
+        unwanted.len()
     }
 
     /// Takes no further requests and completes when every connection is gone: idle ones are closed at
@@ -139,14 +143,7 @@ where
 
     /// Closes everything now: waiting requests fail, exchanges in progress are cut.
     pub fn abort(&self) {
-        let now = self.core.shared.runtime.now();
-        self.core.shared.turn(now, |state| {
-            state.life = Life::Closing;
-            let pools: Vec<_> = state.set.pools().map(|(id, _)| id).collect();
-            for pool in pools {
-                state.set.abort(now, pool);
-            }
-        });
+        self.core.shared.abort();
     }
 }
 

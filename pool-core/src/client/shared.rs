@@ -169,22 +169,45 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
         });
     }
 
+    /// Whether a request would be refused.
+    #[cold]
+    pub(crate) fn is_closing(&self) -> bool {
+        self.look(|state| state.life == Life::Closing)
+    }
+
+    /// Takes nothing any more, and closes everything.
+    #[cold]
+    pub(crate) fn abort(&self) {
+        let now = self.runtime.now();
+        self.turn(now, |state| {
+            state.life = Life::Closing;
+            let pools: Vec<_> = state.set.pools().map(|(id, _)| id).collect();
+            for pool in pools {
+                state.set.abort(now, pool);
+            }
+        });
+    }
+
     /// The outcome of a queued request, if there is one yet; otherwise `waker` is woken by it.
     pub(crate) fn poll_ticket(&self, ticket: Ticket, waker: &Waker) -> Option<Outcome<C::Io>> {
-        self.look(|state| state.poll_mailbox(ticket.token, waker))
+        let mut replaced = None;
+        let outcome = self.look(|state| state.poll_mailbox(ticket.token, waker, &mut replaced));
+        // Dropped outside the lock: it may be the last waker of a task.
+        drop(replaced);
+        outcome
     }
 
     /// The caller of a queued request went away.
     pub(crate) fn cancel(&self, now: Instant, ticket: Ticket) {
-        let unused = self.turn(now, |state| match state.empty_mailbox(ticket.token) {
-            Content::Waiting(_) => {
+        let content = self.turn(now, |state| {
+            let content = state.empty_mailbox(ticket.token);
+            if matches!(content, Content::Waiting(_)) {
                 state.set.cancel(now, ticket.pool, ticket.waiter, CancelPolicy::Default);
-                None
             }
-            Content::Bound(conn) => Some(conn),
-            Content::Failed(..) | Content::Free => None,
+            content
         });
-        if let Some(conn) = unused {
+        // A waker in it is dropped outside the lock as well: it may be the last of a task.
+        if let Content::Bound(conn) = content {
             // Nothing was written on it: it is as good as before.
             self.release(now, conn, StreamEnd::Complete);
         }
@@ -198,7 +221,12 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
         let idle = if end == StreamEnd::Complete { conn.watch() } else { Idle::Quiet };
         match idle {
             Idle::Quiet => {
-                self.turn(now, |state| {
+                let ordered = self.turn(now, |state| {
+                    // Given under this lock, while the connection was on its way: whoever has it
+                    // carries the order out, and the pool waits for its end.
+                    if conn.leash.is_ordered_to_close() {
+                        return Some(conn);
+                    }
                     // The keeper may have met the event that `watch` just asked for, and found the
                     // connection in use.
                     if conn.leash.is_listed() {
@@ -206,7 +234,11 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
                     }
                     state.give_back(place, conn);
                     state.set.finish(now, place.pool, place.conn, end);
+                    None
                 });
+                if let Some(conn) = ordered {
+                    self.bury(now, conn, None, None, ClosedBy::Local);
+                }
             }
             Idle::Over(report, by) => self.bury(now, conn, Some(end), report, by),
         }

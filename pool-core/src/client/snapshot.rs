@@ -57,7 +57,7 @@ pub struct ConnectionSnapshot {
 impl Snapshot {
     pub(crate) fn of<C: Connect>(now: Instant, state: &State<C>) -> Self {
         let targets: Vec<(PoolId, Target)> =
-            state.targets().map(|(id, target)| (id, target.clone())).collect();
+            state.targets().map(|(id, target)| (id, Target::clone(target))).collect();
         let pools = targets
             .into_iter()
             .filter_map(|(id, target)| {

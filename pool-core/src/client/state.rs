@@ -145,8 +145,8 @@ impl<C: Connect> State<C> {
     }
 
     /// Everything known about the pools, for a snapshot.
-    pub(crate) fn targets(&self) -> impl Iterator<Item = (PoolId, &Target)> {
-        (0u32..).zip(&self.pools).filter_map(|(index, io)| Some((PoolId(index), &*io.as_ref()?.target)))
+    pub(crate) fn targets(&self) -> impl Iterator<Item = (PoolId, &Arc<Target>)> {
+        (0u32..).zip(&self.pools).filter_map(|(index, io)| Some((PoolId(index), &io.as_ref()?.target)))
     }
 
     /// The pool of an origin, made on demand; `None` if `max_connection_pools` has no room.
@@ -283,8 +283,14 @@ impl<C: Connect> State<C> {
         std::mem::replace(&mut mailbox.content, Content::Free)
     }
 
-    /// The outcome in a mailbox, if there is one yet; otherwise `waker` is woken by it.
-    pub(crate) fn poll_mailbox(&mut self, token: Token, waker: &Waker) -> Option<Outcome<C::Io>> {
+    /// The outcome in a mailbox, if there is one yet; otherwise `waker` is woken by it, and not the one
+    /// that it has `replaced`.
+    pub(crate) fn poll_mailbox(
+        &mut self,
+        token: Token,
+        waker: &Waker,
+        replaced: &mut Option<Waker>,
+    ) -> Option<Outcome<C::Io>> {
         let (index, generation) = split(token);
         let mailbox = self.mailboxes.get_mut(index as usize)?;
         if mailbox.generation != generation {
@@ -293,7 +299,7 @@ impl<C: Connect> State<C> {
         if let Content::Waiting(known) = &mut mailbox.content {
             match known {
                 Some(known) if known.will_wake(waker) => {}
-                Some(_) | None => *known = Some(waker.clone()),
+                Some(_) | None => *replaced = known.replace(waker.clone()),
             }
             return None;
         }
@@ -415,7 +421,9 @@ impl<C: Connect> State<C> {
         if self.set.is_empty() {
             return true;
         }
-        self.closers.push(waker.clone());
+        if !self.closers.iter().any(|known| known.will_wake(waker)) {
+            self.closers.push(waker.clone());
+        }
         false
     }
 }

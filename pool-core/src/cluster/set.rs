@@ -99,6 +99,12 @@ pub struct PoolSet<L: Ledger> {
     seed: u64,
 }
 
+impl<L: Ledger> core::fmt::Debug for PoolSet<L> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("PoolSet").finish_non_exhaustive()
+    }
+}
+
 impl<L: Ledger> PoolSet<L> {
     /// An empty set. `seed` feeds jitter and the hash of the key table.
     #[must_use]

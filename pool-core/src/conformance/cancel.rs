@@ -147,6 +147,24 @@ pub fn connection_given_to_a_dropped_call_goes_to_the_next<H: Harness>() {
     });
 }
 
+/// A connection that was given to a caller, which goes away before it looks, after the pool ordered its
+/// end: it is closed all the same.
+pub fn connection_aborted_before_it_was_taken_is_closed<H: Harness>() {
+    run::<H>(async |lab| {
+        let peer = Peer::serve(|door| door.accept().expect_end());
+        let client = lab.client();
+        let url = peer.url("/");
+        let mut call = Box::pin(fetch::<H>(&client, get(&url)));
+        assert!(poll_once(call.as_mut()).await.is_pending());
+        lab.until(&client, |snapshot| snapshot.totals().active == 1).await;
+        client.abort();
+        drop(call);
+        assert_eq!(client.snapshot().totals().connections, 0);
+        lab.finish(&client).await;
+        peer.done().await;
+    });
+}
+
 /// A call dropped while it waits to try again asks for nothing any more.
 pub fn call_dropped_in_its_back_off_is_over<H: Harness>() {
     run::<H>(async |lab| {

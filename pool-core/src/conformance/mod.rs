@@ -109,6 +109,7 @@ macro_rules! conformance_suite {
                 attempt_of_a_dropped_call_serves_the_next,
                 connection_given_to_a_dropped_call_goes_to_the_next,
                 call_dropped_in_its_back_off_is_over,
+                connection_aborted_before_it_was_taken_is_closed,
                 random_cancels_over_breaking_connections_leave_no_trace;
             faults: malformed_responses_are_refused,
                 endless_head_is_refused,
@@ -150,7 +151,8 @@ macro_rules! conformance_suite {
             upgrade: upgraded_connection_carries_bytes_both_ways,
                 dropped_upgrade_closes_the_connection,
                 declined_upgrade_is_an_ordinary_response,
-                abort_cuts_an_upgraded_connection;
+                abort_cuts_an_upgraded_connection,
+                upgrade_dropped_after_abort_leaves_no_trace;
             shutdown: close_ends_idle_connections,
                 close_while_busy_serves_what_was_accepted,
                 close_while_connecting_ends_with_the_attempt,

@@ -143,3 +143,22 @@ pub fn abort_cuts_an_upgraded_connection<H: Harness>() {
         lab.finish(&client).await;
     });
 }
+
+/// The same for one that nobody reads or writes any more: dropping it gives its seat back.
+pub fn upgrade_dropped_after_abort_leaves_no_trace<H: Harness>() {
+    run::<H>(async |lab| {
+        let peer = Peer::serve(|door| {
+            let mut session = door.accept();
+            session.expect_request();
+            session.write(SWITCH);
+            session.expect_end();
+        });
+        let client = lab.client();
+        let io = upgrade::<H>(&client, &peer.url("/")).await;
+        client.abort();
+        drop(io);
+        assert_eq!(client.snapshot().totals().connections, 0);
+        peer.done().await;
+        lab.finish(&client).await;
+    });
+}

@@ -57,6 +57,12 @@ pub struct ResolvedConnect<R: Runtime, N: Resolve, C: Connect> {
     stage: Stage<R, N, C>,
 }
 
+impl<R: Runtime, N: Resolve, C: Connect> std::fmt::Debug for ResolvedConnect<R, N, C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResolvedConnect").finish_non_exhaustive()
+    }
+}
+
 enum Stage<R: Runtime, N: Resolve, C: Connect> {
     Resolving(Pin<Box<N::Future>>),
     Racing(Race<R, C>),

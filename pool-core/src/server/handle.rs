@@ -16,6 +16,12 @@ pub struct ServerHandle<R> {
     house: Arc<House>,
 }
 
+impl<R> std::fmt::Debug for ServerHandle<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerHandle").finish_non_exhaustive()
+    }
+}
+
 impl<R: Clone> Clone for ServerHandle<R> {
     fn clone(&self) -> Self {
         Self { runtime: self.runtime.clone(), house: self.house.clone() }

@@ -64,6 +64,12 @@ use connection::Connection;
 /// per connection. Nobody else makes or polls one.
 pub struct Task<R: Runtime, L: Accept, S: HttpService<L::Io>>(Work<R, L, S>);
 
+impl<R: Runtime, L: Accept, S: HttpService<L::Io>> std::fmt::Debug for Task<R, L, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Task").finish_non_exhaustive()
+    }
+}
+
 #[expect(clippy::large_enum_variant, reason = "moved once, into its task; nearly all are connections")]
 enum Work<R: Runtime, L: Accept, S: HttpService<L::Io>> {
     Accept(Acceptor<R, L, S>),

@@ -20,6 +20,12 @@ pub struct Upgrade<I> {
     serial: u64,
 }
 
+impl<I> fmt::Debug for Upgrade<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upgrade").finish_non_exhaustive()
+    }
+}
+
 /// The service answered with an ordinary response, or the connection was gone before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotUpgraded;
@@ -61,6 +67,12 @@ pub struct Upgraded<I> {
     /// Read together with the head of the request.
     early: Bytes,
     place: Place,
+}
+
+impl<I> fmt::Debug for Upgraded<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upgraded").finish_non_exhaustive()
+    }
 }
 
 impl<I: Io> Upgraded<I> {

@@ -97,6 +97,9 @@ impl Ahead {
     }
 }
 
+/// Pieces of a request body sent in one poll at most, so that an endless upload starves nobody.
+const TURNS: usize = 32;
+
 /// How far the request is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Sending {
@@ -342,7 +345,14 @@ where
             }
             self.sending = if conn.wire.request_ended() { Sending::Done } else { Sending::Body };
         }
+        let mut turns = 0;
         loop {
+            turns += 1;
+            if turns > TURNS {
+                // A body that is always ready and a socket that takes everything: others run first.
+                cx.waker().wake_by_ref();
+                return Ok(());
+            }
             let has_room = outbox.len() < Outbox::HIGH_WATERMARK;
             let more = if self.sending == Sending::Body && has_room {
                 self.fill(cx, outbox)?

@@ -1,5 +1,7 @@
 //! How a client is configured.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use super::adopted::Nursery;
@@ -22,9 +24,9 @@ pub struct Builder<R, C> {
 impl<R: Runtime, C: Connect> Builder<R, C> {
     /// Defaults: Envoy's pool settings and breakers, two replays, two connect retries.
     pub fn new(runtime: R, connector: C) -> Self {
-        // Jitter and the key table's hash want a number that differs from process to process; where
-        // the runtime's clock starts at zero, an address does.
-        let seed = runtime.now().as_nanos() ^ (std::ptr::from_ref(&connector).addr() as u64).rotate_left(32);
+        // Jitter and the key table's hash want a number that nobody outside can guess. The machines
+        // take it as an argument; this is where one is drawn.
+        let seed = RandomState::new().build_hasher().finish();
         let options = Options {
             pool: Arc::new(PoolConfig::default()),
             breakers: Breakers::default(),

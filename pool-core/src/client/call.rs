@@ -102,6 +102,7 @@ where
                     }
                 },
                 Outcome::Queued(ticket) => {
+                    tracing::trace!(pool = ?ticket.pool, reason = ?ticket.reason, "queued");
                     let deadline = match entry {
                         Entry::Again { deadline: Some(deadline) } => Some(deadline),
                         Entry::New | Entry::Again { deadline: None } => {

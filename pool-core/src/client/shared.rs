@@ -43,6 +43,14 @@ pub(crate) enum Entry {
     Again { deadline: Option<Instant> },
 }
 
+/// What is left to do for a connection that was given back, once the lock is released.
+enum Returned<I> {
+    Quiet,
+    /// Its socket had an event meanwhile: the keeper looks once more.
+    Listed(Arc<Leash>),
+    Ordered(Box<Conn<I>>),
+}
+
 impl<R: Runtime, C: Connect> Shared<R, C> {
     pub(crate) fn new(runtime: R, connector: C, options: Options) -> Self {
         let state = State::new(options.seed);
@@ -105,6 +113,9 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
     #[cold]
     fn follow_up(&self, now: Instant, mut after: After<C>) {
         loop {
+            for (pool, action) in after.said.drain(..) {
+                tell(pool, action);
+            }
             for leash in after.connect.drain(..) {
                 self.ready.push(Event::Connect(leash));
             }
@@ -221,23 +232,23 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
         let idle = if end == StreamEnd::Complete { conn.watch() } else { Idle::Quiet };
         match idle {
             Idle::Quiet => {
-                let ordered = self.turn(now, |state| {
+                let returned = self.turn(now, |state| {
                     // Given under this lock, while the connection was on its way: whoever has it
                     // carries the order out, and the pool waits for its end.
                     if conn.leash.is_ordered_to_close() {
-                        return Some(conn);
+                        return Returned::Ordered(conn);
                     }
                     // The keeper may have met the event that `watch` just asked for, and found the
                     // connection in use.
-                    if conn.leash.is_listed() {
-                        self.ready.push(Event::Socket(conn.leash.clone()));
-                    }
+                    let listed = conn.leash.is_listed().then(|| conn.leash.clone());
                     state.give_back(place, conn);
                     state.set.finish(now, place.pool, place.conn, end);
-                    None
+                    listed.map_or(Returned::Quiet, Returned::Listed)
                 });
-                if let Some(conn) = ordered {
-                    self.bury(now, conn, None, None, ClosedBy::Local);
+                match returned {
+                    Returned::Quiet => {}
+                    Returned::Listed(leash) => self.ready.push(Event::Socket(leash)),
+                    Returned::Ordered(conn) => self.bury(now, conn, None, None, ClosedBy::Local),
                 }
             }
             Idle::Over(report, by) => self.bury(now, conn, Some(end), report, by),
@@ -316,6 +327,18 @@ impl<R: Runtime, C: Connect> Drop for Shared<R, C> {
     fn drop(&mut self) {
         // The keeper holds this weakly: it runs once more, and ends.
         self.ready.wake_keeper();
+    }
+}
+
+/// Tells a subscriber what a pool decided, and why.
+fn tell(pool: PoolId, action: Action) {
+    match action {
+        Action::Connect { conn, reason } => tracing::debug!(?pool, ?conn, ?reason, "connect"),
+        Action::Close { conn, reason } => tracing::debug!(?pool, ?conn, ?reason, "close"),
+        Action::Bind { conn, reason, .. } => tracing::trace!(?pool, ?conn, ?reason, "bind"),
+        Action::Fail { failure, reason, .. } => tracing::debug!(?pool, ?failure, ?reason, "fail"),
+        Action::NotifyGoAway { conn } => tracing::debug!(?pool, ?conn, "notify go away"),
+        Action::Idle => tracing::debug!(?pool, "idle"),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::cluster::PoolSet;
 use crate::error::PoolFailure;
 use crate::id::{PoolId, Token, WaiterId};
 use crate::limits::SharedHandle;
-use crate::pool::{Action, Answer, EarlyData, Request};
+use crate::pool::{Action, Answer, EarlyData, QueueReason, Request};
 use crate::runtime::{Connect, Target};
 use crate::time::{Deadline, Instant};
 
@@ -80,6 +80,8 @@ pub(crate) struct Ticket {
     pub(crate) pool: PoolId,
     pub(crate) waiter: WaiterId,
     pub(crate) token: Token,
+    /// What it waits for.
+    pub(crate) reason: QueueReason,
 }
 
 /// What became of a wish for a connection.
@@ -105,6 +107,8 @@ pub(crate) struct After<C: Connect> {
     pub(crate) connect: SmallVec<[Arc<Leash>; 2]>,
     /// Bound to a caller that went away before the action was carried out.
     pub(crate) unclaimed: SmallVec<[Box<Conn<C::Io>>; 1]>,
+    /// Actions to be told to a subscriber, which is somebody else's code.
+    pub(crate) said: Vec<(PoolId, Action)>,
     pub(crate) more: bool,
 }
 
@@ -121,6 +125,7 @@ impl<C: Connect> After<C> {
             closed: SmallVec::new(),
             connect: SmallVec::new(),
             unclaimed: SmallVec::new(),
+            said: Vec::new(),
             more: false,
         }
     }
@@ -189,8 +194,7 @@ impl<C: Connect> State<C> {
         };
         match answer {
             Some(Answer::Queued(queued)) => {
-                tracing::trace!(?pool, reason = ?queued.reason, "queued");
-                return Outcome::Queued(Ticket { pool, waiter: queued.waiter, token });
+                return Outcome::Queued(Ticket { pool, waiter: queued.waiter, token, reason: queued.reason });
             }
             Some(Answer::Bound(bound)) => {
                 drop(self.empty_mailbox(token));
@@ -346,20 +350,18 @@ impl<C: Connect> State<C> {
     }
 
     fn act_on(&mut self, ready: &Arc<ReadyList>, after: &mut After<C>, pool: PoolId, action: Action) {
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            after.said.push((pool, action));
+        }
         match action {
-            Action::Connect { conn, reason } => {
-                tracing::debug!(?pool, ?conn, ?reason, "connect");
+            Action::Connect { conn, .. } => {
                 let place = Place { pool, conn };
                 let leash = Leash::new(place, ready.clone());
                 self.put(place, Slot::Connecting(leash.clone(), None));
                 after.connect.push(leash);
             }
-            Action::Close { conn, reason } => {
-                tracing::debug!(?pool, ?conn, ?reason, "close");
-                self.close(Place { pool, conn }, after);
-            }
-            Action::Bind { token, conn, reason, .. } => {
-                tracing::trace!(?pool, ?conn, ?reason, "bind");
+            Action::Close { conn, .. } => self.close(Place { pool, conn }, after),
+            Action::Bind { token, conn, .. } => {
                 let content = match self.lend(Place { pool, conn }) {
                     Some(conn) => Content::Bound(conn),
                     // Not reached while tables and machines agree.

@@ -266,6 +266,7 @@ pub enum Timeout {
 
 /// A setting out of its range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ConfigError {
     /// `max_concurrent_streams` is 0 or above 2^31 - 1.
     MaxConcurrentStreams(u32),

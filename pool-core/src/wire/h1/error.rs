@@ -20,6 +20,7 @@ pub enum Error {
 
 /// A rule that the peer broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Violation {
     /// LF without CR as a line end. RFC 9112 2.2.
     BareLf,
@@ -76,6 +77,7 @@ pub enum Violation {
 
 /// A limit that the peer exceeded (fields of [`Limits`](super::Limits)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Exceeded {
     /// `max_head_bytes`.
     HeadBytes,
@@ -104,6 +106,7 @@ pub enum EofAt {
 
 /// A wish that cannot be granted; nothing was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SendError {
     /// An exchange is in progress.
     Busy,

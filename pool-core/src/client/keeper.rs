@@ -47,7 +47,7 @@ impl<R: Runtime, C: Connect, B> Keeper<R, C, B> {
         let now = shared.runtime.now();
         let due = shared.look(|state| match state.set.deadline() {
             Deadline::Never => {
-                state.armed = Instant::from_nanos(u64::MAX);
+                state.armed = Instant::NEVER;
                 None
             }
             Deadline::Now(()) => Some(now),
@@ -62,7 +62,7 @@ impl<R: Runtime, C: Connect, B> Keeper<R, C, B> {
         };
         if at <= now {
             shared.turn(now, |state| {
-                state.armed = Instant::from_nanos(u64::MAX);
+                state.armed = Instant::NEVER;
                 state.set.handle_timeout(now);
             });
             return true;

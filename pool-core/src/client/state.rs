@@ -23,7 +23,6 @@ use crate::time::{Deadline, Instant};
 
 /// Actions carried out in one hold of the lock.
 const BATCH: usize = 64;
-const NEVER: Instant = Instant::from_nanos(u64::MAX);
 
 pub(crate) struct State<C: Connect> {
     pub(crate) set: PoolSet<SharedHandle>,
@@ -138,7 +137,7 @@ impl<C: Connect> State<C> {
             pools: Vec::new(),
             mailboxes: Vec::new(),
             free: Vec::new(),
-            armed: NEVER,
+            armed: Instant::NEVER,
             life: Life::Open,
             closers: Vec::new(),
         }

@@ -31,7 +31,7 @@ struct Entry {
     cluster: u32,
     /// Whether it is in the set's list of pools with actions.
     dirty: bool,
-    /// The earliest wake-up registered for it; [`NEVER`] for none.
+    /// The earliest wake-up registered for it; [`Instant::NEVER`] for none.
     armed: Instant,
     pool: Pool,
 }
@@ -44,8 +44,6 @@ struct Filed {
 }
 
 const _: () = assert!(size_of::<Option<Entry>>() == 320, "five lines; think before it grows");
-
-const NEVER: Instant = Instant::from_nanos(u64::MAX);
 
 impl Entry {
     /// After a turn: what the pool now wants of the set.
@@ -195,7 +193,7 @@ impl<L: Ledger> PoolSet<L> {
         }
         while let Some(index) = self.due.pop_due(now) {
             if let Some(Some(entry)) = self.entries.get_mut(index as usize) {
-                entry.armed = NEVER;
+                entry.armed = Instant::NEVER;
             }
             self.turn(now, PoolId(index), |pool, ledger| pool.handle_timeout(now, ledger));
         }
@@ -249,8 +247,13 @@ impl<L: Ledger> PoolSet<L> {
         let seed = self.seed.wrapping_add(u64::from(index));
         let mut pool = Pool::new(owner.config.clone(), who, seed);
         pool.begin_names_at(self.generations.get(index as usize).copied().unwrap_or(0));
-        let entry =
-            Entry { key: CanonicalKey::of(key), cluster: cluster.0, armed: NEVER, pool, dirty: false };
+        let entry = Entry {
+            key: CanonicalKey::of(key),
+            cluster: cluster.0,
+            armed: Instant::NEVER,
+            pool,
+            dirty: false,
+        };
         let filed = Some(Filed { hash, seat });
         if self.free.pop().is_some() {
             self.entries[index as usize] = Some(entry);

@@ -9,6 +9,7 @@ use core::fmt;
 use core::time::Duration;
 use std::sync::Arc;
 
+pub(crate) use ratio::split_mix;
 pub use ratio::{Jitter, Ratio};
 
 /// The largest lifetime budget of a multiplexed connection, 2^29 streams: Envoy's guard against

@@ -74,6 +74,14 @@ impl Jitter {
     }
 }
 
+/// One well mixed word from a seed, by one step of `SplitMix64`: what every jitter is drawn with.
+pub(crate) fn split_mix(seed: u64) -> u64 {
+    let mut word = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::config::split_mix;
+
 /// Bounds on repeating a request (`Copy`, small: it travels with every request).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RetryPolicy {
@@ -45,15 +47,7 @@ impl RetryPolicy {
         if nanos == 0 {
             return Duration::ZERO;
         }
-        let drawn = mix(seed ^ (u64::from(attempt) << 56));
+        let drawn = split_mix(seed ^ (u64::from(attempt) << 56));
         Duration::from_nanos(drawn % nanos)
     }
-}
-
-/// SplitMix64's output function: one well mixed word from one seed.
-fn mix(seed: u64) -> u64 {
-    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

@@ -83,12 +83,8 @@ impl Pool {
         if self.life == Life::Deleting && self.slots.serving() == 0 {
             return failed(FailReason::Deleted);
         }
-        let index = self.pick();
-        if index != NONE {
-            return self.bind_at_once(now, ledger, index, BindReason::MostRecentlyUsed);
-        }
-        if let Some(index) = self.pick_early(request) {
-            return self.bind_early(now, ledger, index);
+        if let Some(answer) = self.bind_unqueued(now, ledger, request) {
+            return answer;
         }
         let seat = ledger.take_over_limit(Resource::Pending, self.who());
         self.seats.put(seat);
@@ -113,18 +109,24 @@ impl Pool {
         }
     }
 
+    /// Binds to a connection that is there to be picked.
+    fn bind_unqueued(&mut self, now: Instant, ledger: &mut impl Ledger, request: Request) -> Option<Answer> {
+        let index = self.pick();
+        if index != NONE {
+            return Some(self.bind_at_once(now, ledger, index, BindReason::MostRecentlyUsed));
+        }
+        let index = self.pick_early(request)?;
+        Some(self.bind_early(now, ledger, index))
+    }
+
     #[cold]
     fn request_otherwise(&mut self, now: Instant, ledger: &mut impl Ledger, request: Request) -> Answer {
         if self.life == Life::Deleting {
             self.ignore();
             return failed(FailReason::Deleted);
         }
-        let index = self.pick();
-        if index != NONE {
-            return self.bind_at_once(now, ledger, index, BindReason::MostRecentlyUsed);
-        }
-        if let Some(index) = self.pick_early(request) {
-            return self.bind_early(now, ledger, index);
+        if let Some(answer) = self.bind_unqueued(now, ledger, request) {
+            return answer;
         }
         let Ok(seat) = ledger.try_take(Resource::Pending, self.who()) else {
             self.cold.stats.rq_pending_overflow += 1;

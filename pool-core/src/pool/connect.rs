@@ -4,7 +4,9 @@ use super::action::{BindReason, CloseReason, ConnectReason, HostHealth};
 use super::slots::{Cold, Heard, NEVER, NONE};
 use super::state::{Handshake, Phase, State};
 use super::{FailReason, Flavour, IdleReport, Life, Pool};
-use crate::config::{Admission, FailQueue, Jitter, MAX_STREAMS_PER_CONNECTION, Multiplexing, Ratio};
+use crate::config::{
+    Admission, FailQueue, Jitter, MAX_STREAMS_PER_CONNECTION, Multiplexing, Ratio, split_mix,
+};
 use crate::id::ConnId;
 use crate::limits::{Ledger, Need, Resource};
 use crate::report::ClosedBy;
@@ -361,12 +363,4 @@ impl Pool {
             Flavour::Streams => true,
         }
     }
-}
-
-/// One step of `SplitMix64`.
-fn split_mix(seed: u64) -> u64 {
-    let mut word = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    word ^ (word >> 31)
 }

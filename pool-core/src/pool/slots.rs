@@ -12,7 +12,7 @@ use crate::time::Instant;
 pub(super) const NONE: u32 = u32::MAX;
 
 /// An instant that never comes.
-pub(super) const NEVER: Instant = Instant::from_nanos(u64::MAX);
+pub(super) const NEVER: Instant = Instant::NEVER;
 
 /// What a bind and the end of a stream touch. Small on purpose: at 100 000 connections the cost of
 /// a request is the cost of the cache lines that it touches.

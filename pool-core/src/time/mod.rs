@@ -22,6 +22,9 @@ impl Instant {
     /// The epoch itself.
     pub const ZERO: Self = Self(0);
 
+    /// An instant that never comes.
+    pub(crate) const NEVER: Self = Self(u64::MAX);
+
     /// An instant `nanos` nanoseconds after the epoch.
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {

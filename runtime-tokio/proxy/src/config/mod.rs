@@ -1,0 +1,3 @@
+//! The configuration: read, checked, and turned into what the proxy runs from.
+
+pub mod model;

@@ -1,0 +1,4 @@
+//! An HTTP reverse proxy on [`pool_core`]'s connection pools that reads Envoy's configuration.
+#![forbid(unsafe_code)]
+
+pub mod config;

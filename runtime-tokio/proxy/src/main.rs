@@ -1,0 +1,4 @@
+//! The `pool-proxy` program.
+#![forbid(unsafe_code)]
+
+fn main() {}

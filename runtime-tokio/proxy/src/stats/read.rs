@@ -307,7 +307,7 @@ fn collect_breakers(
         let Some(gauge) = gauges.reduce(tighter) else { continue };
         let [open, remaining] = breaker_names(resource);
         let mut is_open = Level::default();
-        is_open.add(u64::from(gauge.remaining == 0));
+        is_open.add(u64::from(gauge.open));
         into.take(&scope, open, ValueRef::Gauge(is_open));
         // What is left of no limit is no number worth showing.
         if gauge.max != UNLIMITED {

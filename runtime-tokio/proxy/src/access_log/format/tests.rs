@@ -32,7 +32,7 @@ fn heads() -> Heads {
 }
 
 fn record(heads: &Heads) -> Record<'_> {
-    let ms = |ms| Some(Duration::from_micros(ms * 1000 + 999));
+    let ms = |ms: u64| Some(Duration::from_micros(ms * 1000 + 999));
     let address = |text: &str| Some(text.parse().expect("address"));
     Record {
         start: UNIX_EPOCH + Duration::from_millis(1_545_173_282_123),

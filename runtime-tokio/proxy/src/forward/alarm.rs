@@ -48,7 +48,7 @@ impl Alarm {
         });
         armed.waker.clone_from(cx.waker());
         if armed.at > deadline || armed.sleep.is_elapsed() {
-            let at = tokio::time::Instant::now() + deadline.saturating_duration_since(now);
+            let at = tokio::time::Instant::now() + deadline.since(now);
             armed.sleep.as_mut().reset(at);
             armed.at = deadline;
         }

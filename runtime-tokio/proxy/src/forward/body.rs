@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -12,7 +12,8 @@ use pool_core::server::{BoxError, IncomingError};
 use pool_core::time::Instant;
 use runtime_tokio::{Incoming, Tcp, Tokio};
 
-use super::exchange::Watch;
+use super::failure::{self, Reset};
+use super::watch::Watch;
 
 /// The client of a worker.
 pub(crate) type Client = pool_core::client::Client<Tokio, Tcp, RequestBody>;
@@ -72,6 +73,11 @@ impl Upload {
         Some(Instant::ZERO + std::time::Duration::from_nanos(nanos))
     }
 
+    /// Bytes of content read so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
     fn end(&self) {
         if self.ended_at().is_some() {
             return;
@@ -91,7 +97,7 @@ impl HttpBody for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, IncomingError>>> {
         let Self::Streamed { incoming, upload, trailers } = self.get_mut() else { return Poll::Ready(None) };
-        let frame = std::task::ready!(Pin::new(&mut *incoming).poll_frame(cx));
+        let frame = ready!(Pin::new(&mut *incoming).poll_frame(cx));
         let frame = match frame {
             Some(Ok(frame)) if frame.is_trailers() && *trailers == Trailers::Drop => None,
             other => other,
@@ -126,7 +132,7 @@ impl HttpBody for RequestBody {
 }
 
 /// The content of a response, from an upstream or the proxy to the client.
-pub(crate) struct ResponseBody {
+pub struct ResponseBody {
     source: Source,
     watch: Option<Watch>,
 }
@@ -150,9 +156,43 @@ impl ResponseBody {
     }
 
     /// `watch` is told what becomes of it.
-    pub(crate) fn watched(mut self, watch: Watch) -> Self {
+    pub(crate) fn watched(mut self, mut watch: Watch) -> Self {
+        if self.is_end_stream() {
+            watch.complete();
+        }
         self.watch = Some(watch);
         self
+    }
+}
+
+impl ResponseBody {
+    /// Tells the watch what goes to the client.
+    fn account(&mut self, frame: Option<&Result<Frame<Bytes>, BoxError>>) {
+        let is_over = match frame {
+            Some(Ok(frame)) => {
+                if let (Some(watch), Some(data)) = (&mut self.watch, frame.data_ref()) {
+                    watch.sent(data.len());
+                }
+                self.is_end_stream()
+            }
+            Some(Err(_)) => {
+                self.source = Source::Over;
+                return;
+            }
+            None => {
+                self.source = Source::Over;
+                true
+            }
+        };
+        if let (true, Some(watch)) = (is_over, &mut self.watch) {
+            watch.complete();
+        }
+    }
+}
+
+impl std::fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResponseBody").finish_non_exhaustive()
     }
 }
 
@@ -166,37 +206,35 @@ impl HttpBody for ResponseBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
         let frame = match &mut this.source {
-            Source::Over => Poll::Ready(None),
-            Source::Ready(content) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(content))))),
+            Source::Over => None,
+            Source::Ready(content) => {
+                let content = std::mem::take(content);
+                this.source = Source::Over;
+                Some(Ok(Frame::data(content)))
+            }
             Source::Upstream { body, trailers } => match Pin::new(body).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) if frame.is_trailers() && *trailers == Trailers::Drop => {
-                    Poll::Ready(None)
+                Poll::Ready(Some(Ok(frame))) if frame.is_trailers() && *trailers == Trailers::Drop => None,
+                Poll::Ready(Some(Ok(frame))) => Some(Ok(frame)),
+                Poll::Ready(Some(Err(error))) => {
+                    if let Some(watch) = &mut this.watch {
+                        let reset = Reset::of(error.kind());
+                        watch.broke(failure::snake(reset.reason), reset.flag);
+                    }
+                    Some(Err(BoxError::from(error)))
                 }
-                Poll::Ready(frame) => Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from))),
-                Poll::Pending => Poll::Pending,
-            },
-        };
-        if let Some(watch) = &mut this.watch {
-            match &frame {
-                Poll::Ready(Some(Ok(frame))) => {
-                    watch.sent(frame.data_ref().map_or(0, Bytes::len));
-                }
-                Poll::Ready(Some(Err(error))) => watch.broke(&**error),
-                Poll::Ready(None) => watch.complete(),
+                Poll::Ready(None) => None,
                 Poll::Pending => {
-                    if watch.poll_over(cx).is_ready() {
+                    if let Some(watch) = &mut this.watch {
+                        ready!(watch.poll_over(cx));
                         this.source = Source::Over;
                         return Poll::Ready(Some(Err("the route's time is over".into())));
                     }
+                    return Poll::Pending;
                 }
-            }
-        }
-        match &frame {
-            Poll::Ready(None | Some(Err(_))) => this.source = Source::Over,
-            Poll::Ready(Some(Ok(_))) if matches!(this.source, Source::Ready(_)) => this.source = Source::Over,
-            Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
-        }
-        frame
+            },
+        };
+        this.account(frame.as_ref());
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

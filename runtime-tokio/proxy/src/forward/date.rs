@@ -27,7 +27,7 @@ impl Dates {
     pub(crate) fn at(&self, now: Instant) -> HeaderValue {
         let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if now >= cached.until || cached.value.is_empty() {
-            let wall = SystemTime::now();
+            let wall = wall_clock();
             let into_second = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
             cached.until = now + (Duration::from_secs(1) - Duration::from_nanos(u64::from(into_second)));
             cached.value = HeaderValue::try_from(httpdate::fmt_http_date(wall))
@@ -35,6 +35,12 @@ impl Dates {
         }
         cached.value.clone()
     }
+}
+
+/// The time of day, for people to read; nothing is timed by it.
+#[expect(clippy::disallowed_methods, reason = "dates in responses and logs are those of the wall clock")]
+pub(super) fn wall_clock() -> SystemTime {
+    SystemTime::now()
 }
 
 #[cfg(test)]
@@ -46,7 +52,7 @@ mod tests {
         let dates = Dates::new();
         let first = dates.at(Instant::ZERO);
         let read = httpdate::parse_http_date(first.to_str().expect("text")).expect("a date");
-        let age = SystemTime::now().duration_since(read).expect("not in the future");
+        let age = wall_clock().duration_since(read).expect("not in the future");
         assert!(age < Duration::from_secs(5), "{age:?}");
         let until = dates.0.lock().expect("alive").until;
         assert!(until <= Instant::ZERO + Duration::from_secs(1));

@@ -9,58 +9,62 @@ use pool_core::client::{Error, ErrorKind};
 use pool_core::error::PoolFailure;
 use pool_core::wire::h1;
 
-use super::outcome::Flag;
+use super::plan::Target;
 use super::reply::{Load, Reply};
+use crate::access_log::ResponseFlags;
 
 /// How a stream to an upstream ended before its response began (Envoy: `StreamResetReason`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reset {
     /// In Envoy's words.
     pub(crate) reason: &'static str,
-    pub(crate) flag: Flag,
+    pub(crate) flag: ResponseFlags,
     status: StatusCode,
 }
 
 impl Reset {
-    const fn unavailable(reason: &'static str, flag: Flag) -> Self {
+    const fn unavailable(reason: &'static str, flag: ResponseFlags) -> Self {
         Self { reason, flag, status: StatusCode::SERVICE_UNAVAILABLE }
     }
 
     /// Why a call failed.
     pub(crate) fn of(kind: &ErrorKind) -> Self {
         match kind {
-            ErrorKind::Pool(PoolFailure::Overflow) => Self::unavailable("overflow", Flag::UpstreamOverflow),
+            ErrorKind::Pool(PoolFailure::Overflow) => Self::unavailable("overflow", ResponseFlags::UO),
             ErrorKind::Pool(PoolFailure::PendingTimeout) => {
-                Self::unavailable("pending request timeout", Flag::UpstreamOverflow)
+                Self::unavailable("pending request timeout", ResponseFlags::UO)
             }
             ErrorKind::Pool(PoolFailure::ConnectTimeout) => {
-                Self::unavailable("connection timeout", Flag::UpstreamConnectionFailure)
+                Self::unavailable("connection timeout", ResponseFlags::UF)
             }
             ErrorKind::Pool(PoolFailure::LocalConnectionFailure) => {
-                Self::unavailable("local connection failure", Flag::UpstreamConnectionFailure)
+                Self::unavailable("local connection failure", ResponseFlags::UF)
             }
             ErrorKind::Pool(PoolFailure::RemoteConnectionFailure) => {
-                Self::unavailable("remote connection failure", Flag::UpstreamConnectionFailure)
+                Self::unavailable("remote connection failure", ResponseFlags::UF)
             }
             ErrorKind::Protocol(h1::Error::Eof(_)) | ErrorKind::Connection(_) => {
-                Self::unavailable("connection termination", Flag::UpstreamTermination)
+                Self::unavailable("connection termination", ResponseFlags::UC)
             }
-            ErrorKind::Protocol(_) => Self {
-                reason: "protocol error",
-                flag: Flag::UpstreamProtocol,
-                status: StatusCode::BAD_GATEWAY,
-            },
+            ErrorKind::Protocol(_) => {
+                Self { reason: "protocol error", flag: ResponseFlags::UPE, status: StatusCode::BAD_GATEWAY }
+            }
             // The pools are going away, or the request cannot be sent as it is.
-            _ => Self::unavailable("local reset", Flag::LocalReset),
+            _ => Self::unavailable("local reset", ResponseFlags::LR),
         }
     }
 }
 
 /// The reply to a request whose call failed.
 pub(crate) fn reply(error: &Error, was_retried: bool) -> Reply {
+    if let ErrorKind::NoHost | ErrorKind::NoPool = error.kind() {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let reply = Reply::new(status, "no healthy upstream", "no_healthy_upstream");
+        return reply.flagged(ResponseFlags::UH);
+    }
     if let ErrorKind::RequestBody(_) = error.kind() {
         let reply = Reply::new(StatusCode::BAD_REQUEST, "Bad Request", "http1.codec_error");
-        return reply.flagged(Flag::DownstreamProtocol);
+        return reply.flagged(ResponseFlags::DPE);
     }
     let reset = Reset::of(error.kind());
     let transport = match error.kind() {
@@ -83,10 +87,7 @@ pub(crate) fn reply(error: &Error, was_retried: bool) -> Reply {
         details.push_str(&transport.replace(' ', "_"));
     }
     details.push('}');
-    let load = match reset.flag {
-        Flag::UpstreamOverflow => Load::Overloaded,
-        _ => Load::Normal,
-    };
+    let load = if reset.flag == ResponseFlags::UO { Load::Overloaded } else { Load::Normal };
     Reply {
         content: Cow::Owned(content),
         details: Cow::Owned(details),
@@ -95,8 +96,20 @@ pub(crate) fn reply(error: &Error, was_retried: bool) -> Reply {
     }
 }
 
+/// What a failure says about the retries that the route asked for.
+pub(crate) fn retry_flags(error: &Error, target: &Target, retries: u8) -> ResponseFlags {
+    if !target.retries_connect || !error.is_connect() {
+        ResponseFlags::NONE
+    } else if retries >= target.policy.retry.max_connect_retries {
+        ResponseFlags::URX
+    } else {
+        // There was one left: the circuit breaker refused it.
+        ResponseFlags::UO
+    }
+}
+
 /// A reason as it stands in details.
-pub(crate) fn snake(reason: &str) -> Cow<'_, str> {
+pub(crate) fn snake(reason: &'static str) -> Cow<'static, str> {
     if reason.contains(' ') { Cow::Owned(reason.replace(' ', "_")) } else { Cow::Borrowed(reason) }
 }
 

@@ -10,8 +10,8 @@ use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::names;
-use super::outcome::Flag;
 use super::request::Refusal;
+use crate::access_log::ResponseFlags;
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) struct Reply {
     pub(crate) content: Cow<'static, str>,
     /// `%RESPONSE_CODE_DETAILS%`.
     pub(crate) details: Cow<'static, str>,
-    pub(crate) flag: Option<Flag>,
+    pub(crate) flags: ResponseFlags,
     /// What becomes of the client's connection.
     pub(crate) after: After,
     /// A circuit breaker refused: `x-envoy-overloaded`.
@@ -51,14 +51,14 @@ impl Reply {
             status,
             content: Cow::Borrowed(content),
             details: Cow::Borrowed(details),
-            flag: None,
+            flags: ResponseFlags::NONE,
             after: After::Next,
             load: Load::Normal,
         }
     }
 
-    pub(crate) const fn flagged(mut self, flag: Flag) -> Self {
-        self.flag = Some(flag);
+    pub(crate) const fn flagged(mut self, flags: ResponseFlags) -> Self {
+        self.flags = flags;
         self
     }
 
@@ -69,23 +69,12 @@ impl Reply {
 
     /// No route.
     pub(crate) const fn no_route() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "", "route_not_found").flagged(Flag::NoRoute)
+        Self::new(StatusCode::NOT_FOUND, "", "route_not_found").flagged(ResponseFlags::NR)
     }
 
     /// The route's time is over.
     pub(crate) const fn timed_out(details: &'static str) -> Self {
-        Self::new(StatusCode::GATEWAY_TIMEOUT, "upstream request timeout", details)
-            .flagged(Flag::UpstreamTimeout)
-    }
-
-    /// The stream's time is over: 504 if the request was complete, else 408.
-    pub(crate) const fn stream_duration(request_is_complete: bool) -> Self {
-        let status = if request_is_complete {
-            StatusCode::GATEWAY_TIMEOUT
-        } else {
-            StatusCode::REQUEST_TIMEOUT
-        };
-        Self::new(status, "downstream duration timeout", "max_duration_timeout")
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "upstream request timeout", details).flagged(ResponseFlags::UT)
     }
 
     /// A request that is not forwarded.
@@ -93,7 +82,7 @@ impl Reply {
         match refusal {
             Refusal::ConnectionField => {
                 Self::new(StatusCode::BAD_REQUEST, "Bad Request", "http1.connection_header_rejected")
-                    .flagged(Flag::DownstreamProtocol)
+                    .flagged(ResponseFlags::DPE)
                     .closing()
             }
             // What follows a refused upgrade may be meant for the other protocol.

@@ -4,4 +4,10 @@
 pub mod access_log;
 pub mod admin;
 pub mod config;
+pub mod forward;
+pub mod route;
 pub mod stats;
+mod upstream;
+pub mod worker;
+
+pub use worker::{RunError, RunOptions, Running, Signals, StartError, run};

@@ -7,7 +7,7 @@ mod record;
 mod writer;
 
 pub use flags::ResponseFlags;
-pub use format::{Fault, Format, FormatError, JsonFormatError, http_date};
+pub use format::{Fault, Format, FormatError, JsonFormatError};
 pub use logger::Logger;
 pub use record::{Downstream, Record, Request, Response, Timings, Upstream};
 pub use writer::{Logs, OpenError, Options};

@@ -27,7 +27,7 @@ use pool_core::server::{ServerHandle, service_fn};
 use runtime_tokio::{Incoming, Listener, Tokio};
 use tokio::time::{Instant, interval_at};
 
-use crate::access_log::{Logger, Record, http_date};
+use crate::access_log::{Logger, Record};
 use reply::Reply;
 
 /// How long an interval of the histograms is (Envoy: `stats_flush_interval`, default 5 s).
@@ -58,7 +58,7 @@ pub fn serve<S: Source>(listener: Listener, source: S, log: Logger) -> ServerHan
             log_request(&admin.log, record, &request, &reply);
         }
         let mut response = reply.into_response(request.method(), runtime_tokio::full);
-        if let Ok(date) = http_date(start).try_into() {
+        if let Ok(date) = httpdate::fmt_http_date(start).try_into() {
             response.headers_mut().insert(header::DATE, date);
         }
         ready(Ok::<_, Infallible>(response))

@@ -11,8 +11,6 @@ mod tests;
 
 pub use error::{Fault, FormatError, JsonFormatError};
 
-pub use time::http_date;
-
 use operator::Operator;
 
 use super::record::Record;

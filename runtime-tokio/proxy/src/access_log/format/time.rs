@@ -96,28 +96,6 @@ impl TimeFormat {
     }
 }
 
-/// A time as HTTP writes it (RFC 9110 5.6.7): `Tue, 18 Dec 2018 22:48:02 GMT`.
-#[must_use]
-pub fn http_date(time: SystemTime) -> String {
-    use Piece::{Day, Hour, Minute, Second, ShortMonthName, ShortWeekdayName, Year};
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let civil = Civil::of(since.as_secs());
-    let mut out = Vec::with_capacity(29);
-    for (piece, after) in [
-        (ShortWeekdayName, ", "),
-        (Day, " "),
-        (ShortMonthName, " "),
-        (Year, " "),
-        (Hour, ":"),
-        (Minute, ":"),
-        (Second, " GMT"),
-    ] {
-        civil.write(&piece, 0, &mut out);
-        out.extend_from_slice(after.as_bytes());
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
 /// Appends to the last text.
 fn text(pieces: &mut Vec<Piece>, more: &str) {
     if more.is_empty() {
@@ -348,8 +326,6 @@ mod tests {
             assert_eq!(show("%F %j %w", days * 86_400_000_000_000), shown);
         }
         assert_eq!(show("%I%p %e", 0), "12AM  1");
-        let epoch = UNIX_EPOCH + Duration::from_secs(784_111_777);
-        assert_eq!(http_date(epoch), "Sun, 06 Nov 1994 08:49:37 GMT");
     }
 
     #[test]

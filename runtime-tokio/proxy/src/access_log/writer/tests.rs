@@ -60,6 +60,7 @@ fn values(logs: &Logs) -> FilesystemValues {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "workers are threads")]
 fn nothing_is_lost_on_shutdown_whoever_logs() {
     let folder = Folder::new();
     let path = folder.file("a.log");

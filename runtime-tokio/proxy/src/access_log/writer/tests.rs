@@ -262,6 +262,15 @@ impl Disk {
     }
 }
 
+/// Lets the disk go when a test fails, or the writing thread would be waited for in vain.
+struct LetGo(Arc<Disk>);
+
+impl Drop for LetGo {
+    fn drop(&mut self) {
+        self.0.release(false);
+    }
+}
+
 fn to_disk(logs: &Logs, disk: &Arc<Disk>) -> Logger {
     let target = Box::new(DiskHandle(disk.clone()));
     let output = Arc::new(Output::to(AccessLogSink::File("disk".into()), target));
@@ -275,6 +284,7 @@ fn a_disk_that_stalls_costs_bounded_memory_and_the_drops_are_counted() {
     let small = Options { flush_size: 64, buffer_limit: 250, ..options() };
     let logs = Logs::start(small).expect("thread");
     let disk = Arc::new(Disk::default());
+    let _at_the_end = LetGo(disk.clone());
     let logger = to_disk(&logs, &disk);
     let line = "x".repeat(31);
     log(&logger, &line);

@@ -12,6 +12,7 @@ mod build;
 pub mod model;
 mod nearest;
 mod problem;
+mod reference;
 mod scalar;
 mod schema;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod walk;
 use std::sync::Arc;
 
 pub use self::problem::{Position, Problem, Problems, Warning};
+pub use self::reference::reference;
 
 pub(crate) use self::nearest::nearest;
 

@@ -183,12 +183,14 @@ impl Builder {
                 let value = self.scalar(at, text.into_owned(), style, tag.as_deref());
                 self.add(Node::new(at, value), anchor)
             }
-            Event::SequenceStart(_, anchor, _) => {
+            Event::SequenceStart(_, anchor, tag) => {
+                self.check_tag(at, tag.as_deref());
                 self.check_depth(at)?;
                 self.open.push(Open::List { at, anchor, items: Vec::new() });
                 Ok(())
             }
-            Event::MappingStart(_, anchor, _) => {
+            Event::MappingStart(_, anchor, tag) => {
+                self.check_tag(at, tag.as_deref());
                 self.check_depth(at)?;
                 self.open.push(Open::Map { at, anchor, members: Vec::new(), merged: Vec::new(), key: None });
                 Ok(())
@@ -219,22 +221,21 @@ impl Builder {
     }
 
     fn scalar(&mut self, at: Position, text: String, style: ScalarStyle, tag: Option<&Tag>) -> Value {
-        let mut plain = style == ScalarStyle::Plain;
-        if let Some(tag) = tag {
-            match tag.core_suffix() {
-                Some("str") => plain = false,
-                Some(_) => {}
-                None if tag.original() == "!" => plain = false,
-                None => {
-                    let message = format!("the tag '{}' means nothing here", shorten(&tag.original()));
-                    self.faults.push(Fault { at, message });
-                }
-            }
-        }
+        self.check_tag(at, tag);
+        let is_text = |tag: &Tag| tag.core_suffix() == Some("str") || tag.original() == "!";
+        let plain = style == ScalarStyle::Plain && !tag.is_some_and(is_text);
         if plain && matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL") {
             return Value::Null;
         }
         Value::Scalar { text, style: if plain { Style::Plain } else { Style::Quoted } }
+    }
+
+    /// YAML's own tags say what can be seen anyway; others have no meaning.
+    fn check_tag(&mut self, at: Position, tag: Option<&Tag>) {
+        if let Some(tag) = tag.filter(|tag| tag.core_suffix().is_none() && tag.original() != "!") {
+            let message = format!("the tag '{}' means nothing here", shorten(&tag.original()));
+            self.faults.push(Fault { at, message });
+        }
     }
 
     fn check_depth(&self, at: Position) -> Result<(), Fault> {

@@ -81,6 +81,14 @@ impl<'a> Cursor<'a> {
         Self { node, path, walk: self.walk }
     }
 
+    /// Less is done than was asked for, which does no harm: a warning, unless checks are strict.
+    pub(crate) fn limited(&self, message: impl Into<String>) {
+        match self.mode() {
+            Mode::Lenient => self.warn(message),
+            Mode::Strict => self.problem(message),
+        }
+    }
+
     /// The members of a message, all names checked.
     pub(crate) fn message(&self, table: &'static Message) -> Fields<'a> {
         Fields::new(self.clone(), table, &[])

@@ -36,13 +36,14 @@ impl Common {
             max_headers_count: fields.number("max_headers_count", 1, u32::MAX).unwrap_or(100),
             max_response_headers_kb: fields.number("max_response_headers_kb", 1, 8192).unwrap_or(60),
         };
-        let foreign = match side {
-            Side::Downstream => ("max_response_headers_kb", "of clusters only, ignored"),
+        match side {
+            Side::Downstream => warn_of(fields, ("max_response_headers_kb", "of clusters only, ignored")),
             Side::Upstream => {
-                ("max_stream_duration", "of connection managers only, ignored; use the route's timeout")
+                if let Some(member) = fields.get("max_stream_duration") {
+                    member.limited("not supported for clusters, ignored; use the route's timeout");
+                }
             }
-        };
-        warn_of(fields, foreign);
+        }
         common
     }
 }

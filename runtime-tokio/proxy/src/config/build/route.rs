@@ -14,8 +14,8 @@ use crate::config::model::{
 };
 use crate::config::nearest::nearest;
 use crate::config::schema;
+use crate::config::tree::{Value, shorten};
 use crate::config::walk::{Choice, Cursor, Fields};
-use crate::config::{Mode, tree::shorten};
 
 /// Envoy's `max_direct_response_body_size_bytes`.
 const MAX_DIRECT_BODY: usize = 4096;
@@ -76,7 +76,7 @@ fn virtual_host(item: &Cursor<'_>, clusters: &[&str], taken: &mut HashMap<String
 fn domains(host: &Fields<'_>, taken: &mut HashMap<String, usize>) -> Vec<String> {
     let Some(list) = host.required("domains") else { return Vec::new() };
     let items = list.list();
-    if items.is_empty() && matches!(list.node.value, crate::config::tree::Value::List(_)) {
+    if items.is_empty() && matches!(list.node.value, Value::List(_)) {
         list.problem("at least one domain is needed; '*' is any host");
     }
     let mut domains = Vec::new();
@@ -248,14 +248,11 @@ fn retry_on(cursor: &Cursor<'_>) -> RetryOn {
             }
             Some(Honoured::Unsent) => {
                 on = RetryOn { connect_failure: true, reset_before_request: true, refused_stream: true };
-                limited(
-                    cursor,
-                    &format!(
-                        "'{word}' is honoured only as far as connect-failure,reset-before-request,refused-stream"
-                    ),
-                );
+                cursor.limited(format!(
+                    "'{word}' is honoured only as far as connect-failure,reset-before-request,refused-stream"
+                ));
             }
-            Some(Honoured::Nothing) => limited(cursor, &format!("'{word}' is not supported, ignored")),
+            Some(Honoured::Nothing) => cursor.limited(format!("'{word}' is not supported, ignored")),
             None => {
                 let near = nearest(word, RETRY_ON.iter().map(|(name, _)| *name));
                 let hint = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
@@ -264,12 +261,4 @@ fn retry_on(cursor: &Cursor<'_>) -> RetryOn {
         }
     }
     on
-}
-
-/// Fewer retries than asked for: harmless, but not what was written.
-fn limited(cursor: &Cursor<'_>, message: &str) {
-    match cursor.mode() {
-        Mode::Lenient => cursor.warn(message),
-        Mode::Strict => cursor.problem(message),
-    }
 }

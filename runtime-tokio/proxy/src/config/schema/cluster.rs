@@ -2,10 +2,10 @@
 
 use super::{Message, field};
 
-const TLS: &str = "TLS to upstreams is not supported yet; leave it out for cleartext HTTP";
+const TLS: &str = "TLS to upstreams is not in this build; leave it out for cleartext HTTP";
 const HEALTH: &str = "hosts that fail would still be used";
 const HTTP2: &str =
-    "HTTP/2 to upstreams is not supported yet; write 'http_protocol_options: {}' for HTTP/1.1";
+    "HTTP/2 to upstreams is not in this build; write 'http_protocol_options: {}' for HTTP/1.1";
 const RESOLVER: &str = "names are resolved by the system";
 const BALANCE: &str = "requests go round robin";
 
@@ -189,7 +189,7 @@ pub(crate) const UPSTREAM_OPTIONS: Message = Message::new(
 )
 .ignored(&["upstream_http_protocol_options"])
 .refused(&[
-    ("auto_config", "it needs TLS and HTTP/2, which are not supported yet; write explicit_http_config: { http_protocol_options: {} }"),
+    ("auto_config", "it needs TLS and HTTP/2, which are not in this build; write explicit_http_config: { http_protocol_options: {} }"),
     ("use_downstream_protocol_config", "write explicit_http_config: { http_protocol_options: {} }"),
     ("http_filters", "there are no filters besides the router"),
     ("header_validation_config", "header fields are checked by RFC 9110 and 9112"),

@@ -64,7 +64,7 @@ pub(crate) const STATIC_RESOURCES: Message = Message::new(
         field("clusters", "list of Cluster", "none", "where requests can be sent"),
     ],
 )
-.refused(&[("secrets", "TLS is not supported yet")]);
+.refused(&[("secrets", "TLS with clients is not in this build")]);
 
 pub(crate) const NODE: Message = Message::new(
     "envoy.config.core.v3.Node",
@@ -111,7 +111,7 @@ pub(crate) const ADDRESS: Message = Message::new(
 pub(crate) const SOCKET_ADDRESS: Message = Message::new(
     "envoy.config.core.v3.SocketAddress",
     &[
-        field("protocol", "TCP", "TCP", "the transport; UDP is not supported yet"),
+        field("protocol", "TCP", "TCP", "the transport; UDP is not in this build"),
         field("address", "string", "required", "an IP address; for endpoints of DNS clusters also a name"),
         field("port_value", "0 to 65535", "required", "the port; for a listener 0 lets the system choose"),
     ],

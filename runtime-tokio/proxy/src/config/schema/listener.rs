@@ -65,9 +65,9 @@ pub(crate) const FILTER_CHAIN: Message = Message::new(
 .ignored(&["metadata", "transport_socket_connect_timeout", "on_demand_configuration"])
 .refused(&[
     ("filter_chain_match", "there is one filter chain for all connections"),
-    ("transport_socket", "TLS is not supported yet; leave it out for cleartext HTTP"),
-    ("transport_socket_factory", "TLS is not supported yet"),
-    ("tls_context", "TLS is not supported yet"),
+    ("transport_socket", "TLS with clients is not in this build; leave it out for cleartext HTTP"),
+    ("transport_socket_factory", "TLS with clients is not in this build"),
+    ("tls_context", "TLS with clients is not in this build"),
     ("use_proxy_proto", "the client's address would be wrong"),
 ]);
 

@@ -63,10 +63,10 @@ fn listeners(resources: &Fields<'_>, clusters: &[&str]) -> Vec<Listener> {
         if let Some(line) = names.insert(listener.name.clone(), item.node.at.line) {
             item.problem(format!("duplicate listener '{}'; first in line {line}", listener.name));
         }
-        if listener.address.port() != 0 {
-            if let Some(line) = addresses.insert(listener.address, item.node.at.line) {
-                item.problem(format!("duplicate address {}; first in line {line}", listener.address));
-            }
+        if listener.address.port() != 0
+            && let Some(line) = addresses.insert(listener.address, item.node.at.line)
+        {
+            item.problem(format!("duplicate address {}; first in line {line}", listener.address));
         }
         listener
     };

@@ -467,10 +467,10 @@ impl<'a> Fields<'a> {
     }
 
     /// A message; without members and demands if it is absent.
-    pub(crate) fn message(&self, name: &'static str, table: &'static Message) -> Fields<'a> {
+    pub(crate) fn message(&self, name: &'static str, table: &'static Message) -> Self {
         match self.get(name) {
             Some(member) => member.message(table),
-            None => Fields::empty(None, table),
+            None => Self::empty(None, table),
         }
     }
 

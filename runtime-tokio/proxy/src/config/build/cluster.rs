@@ -56,10 +56,10 @@ pub(super) fn clusters(items: &[Cursor<'_>]) -> Vec<Cluster> {
     let mut names = HashMap::new();
     let build = |item: &Cursor<'_>| {
         let cluster = cluster(item);
-        if let Some(line) = names.insert(cluster.name.clone(), item.node.at.line) {
-            if !cluster.name.is_empty() {
-                item.problem(format!("duplicate cluster '{}'; first in line {line}", cluster.name));
-            }
+        if let Some(line) = names.insert(cluster.name.clone(), item.node.at.line)
+            && !cluster.name.is_empty()
+        {
+            item.problem(format!("duplicate cluster '{}'; first in line {line}", cluster.name));
         }
         cluster
     };
@@ -231,10 +231,10 @@ fn endpoints(cluster: &Fields<'_>, kind: Option<Type>) -> Vec<Endpoint> {
     let mut count = 0;
     for locality in fields.list("endpoints") {
         let fields = locality.message(&schema::LOCALITY);
-        if let Some(priority) = fields.get("priority") {
-            if priority.number(0, 128).is_some_and(|number| number > 0) {
-                priority.problem("not supported: all endpoints have priority 0");
-            }
+        if let Some(priority) = fields.get("priority")
+            && priority.number(0, 128).is_some_and(|number| number > 0)
+        {
+            priority.problem("not supported: all endpoints have priority 0");
         }
         let items = fields.list("lb_endpoints");
         count += items.len();

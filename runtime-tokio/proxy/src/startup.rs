@@ -83,7 +83,7 @@ fn read(flags: &Flags, err: &mut dyn Write) -> Option<Bootstrap> {
     match config::load_all(&sources, flags.checks) {
         Ok((mut bootstrap, warnings)) => {
             for warning in warnings {
-                let _ = writeln!(err, "{warning} (warning)");
+                let _ = writeln!(err, "warning: {warning}");
             }
             bootstrap.node.cluster = flags.service_cluster.clone().unwrap_or(bootstrap.node.cluster);
             bootstrap.node.id = flags.service_node.clone().unwrap_or(bootstrap.node.id);
@@ -91,7 +91,7 @@ fn read(flags: &Flags, err: &mut dyn Write) -> Option<Bootstrap> {
         }
         Err(problems) => {
             for warning in &problems.warnings {
-                let _ = writeln!(err, "{warning} (warning)");
+                let _ = writeln!(err, "warning: {warning}");
             }
             let _ = writeln!(err, "{problems}");
             None

@@ -74,3 +74,16 @@ fn questions_are_answered() {
     assert!(said.out.contains("--config-path FILE"), "{}", said.out);
     assert!(say(&["--version"]).out.starts_with("pool-proxy "));
 }
+
+#[test]
+fn warnings_are_told_and_do_not_stop_anything() {
+    let sample = std::fs::read_to_string(config("reverse-proxy.yaml")).expect("the sample");
+    let text = sample.replace("          idle_timeout: 30s", "          idle_connection_timeout: 60s");
+    let said = say(&["--config-yaml", &text, "--mode", "validate"]);
+    assert_eq!(said.out, "configuration '--config-yaml' OK\n");
+    assert!(said.err.starts_with("warning: --config-yaml:"), "{}", said.err);
+    assert!(said.err.ends_with("using it as 'idle_timeout: 60s'\n"), "{}", said.err);
+    let said = say(&["--config-yaml", &text, "--mode", "validate", "--strict"]);
+    assert!(matches!(said.start, Start::Exit(1)));
+    assert!(said.err.contains("did you mean 'idle_timeout'?"), "{}", said.err);
+}

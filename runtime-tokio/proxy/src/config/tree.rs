@@ -3,6 +3,8 @@
 //! The parser is `granit-parser`; this file turns its events into nodes, resolves aliases and merge
 //! keys, and sets the bounds: input from a file must not take more memory than its size explains.
 
+use std::collections::HashMap;
+
 use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 use super::problem::Position;
@@ -161,8 +163,19 @@ fn position(source: usize, line: usize, column: usize) -> Position {
 
 /// A list or mapping that is not complete.
 enum Open {
-    List { at: Position, anchor: usize, items: Vec<Node> },
-    Map { at: Position, anchor: usize, members: Vec<(Key, Node)>, merged: Vec<Node>, key: Option<Key> },
+    List {
+        at: Position,
+        anchor: usize,
+        items: Vec<Node>,
+    },
+    Map {
+        at: Position,
+        anchor: usize,
+        members: Vec<(Key, Node)>,
+        merged: Vec<Node>,
+        key: Option<Key>,
+        lines: HashMap<String, usize>,
+    },
 }
 
 struct Builder {
@@ -192,12 +205,19 @@ impl Builder {
             Event::MappingStart(_, anchor, tag) => {
                 self.check_tag(at, tag.as_deref());
                 self.check_depth(at)?;
-                self.open.push(Open::Map { at, anchor, members: Vec::new(), merged: Vec::new(), key: None });
+                self.open.push(Open::Map {
+                    at,
+                    anchor,
+                    members: Vec::new(),
+                    merged: Vec::new(),
+                    key: None,
+                    lines: HashMap::new(),
+                });
                 Ok(())
             }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
                 Some(Open::List { at, anchor, items }) => self.add(Node::new(at, Value::List(items)), anchor),
-                Some(Open::Map { at, anchor, members, merged, key: _ }) => {
+                Some(Open::Map { at, anchor, members, merged, key: _, lines: _ }) => {
                     let members = self.merged(members, merged);
                     self.add(Node::new(at, Value::Map(members)), anchor)
                 }
@@ -267,7 +287,7 @@ impl Builder {
         match self.open.last_mut() {
             None => self.root = Some(node),
             Some(Open::List { items, .. }) => items.push(node),
-            Some(Open::Map { members, merged, key, .. }) => match key.take() {
+            Some(Open::Map { members, merged, key, lines, .. }) => match key.take() {
                 None => {
                     let name = match node.value {
                         Value::Scalar { text, .. } => text,
@@ -281,9 +301,9 @@ impl Builder {
                     *key = Some(Key { name, at: node.at });
                 }
                 Some(key) if key.name == "<<" && self.merge == MergeKeys::Applied => merged.push(node),
-                Some(key) => match members.iter().find(|(other, _)| other.name == key.name) {
-                    Some((first, _)) => {
-                        let (name, line) = (shorten(&key.name), first.at.line);
+                Some(key) => match lines.insert(key.name.clone(), key.at.line) {
+                    Some(line) => {
+                        let name = shorten(&key.name);
                         let message = format!("the key '{name}' appears twice; first in line {line}");
                         self.faults.push(Fault { at: key.at, message });
                     }

@@ -77,7 +77,8 @@ impl<'a> Cursor<'a> {
     }
 
     fn down(&self, name: &str, node: &'a Node) -> Self {
-        let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
+        let dot = if self.path.is_empty() || name.starts_with('[') { "" } else { "." };
+        let path = format!("{}{dot}{name}", self.path);
         Self { node, path, walk: self.walk }
     }
 

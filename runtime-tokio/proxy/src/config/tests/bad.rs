@@ -139,7 +139,7 @@ fn clusters() {
             (
                 "typed_extension_protocol_options: {x: {}}",
                 &[
-                    "21:43: .typed_extension_protocol_options.[x]: not supported; there is 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions'",
+                    "21:43: .typed_extension_protocol_options[x]: not supported; there is 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions'",
                 ],
             ),
         ],

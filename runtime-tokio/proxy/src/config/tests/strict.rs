@@ -13,7 +13,7 @@ fn with_alias() -> String {
 fn idle_connection_timeout_is_taken_for_idle_timeout() {
     let text = with_alias();
     let line = text.lines().position(|line| line.contains("idle_connection_timeout")).expect("there") + 1;
-    let options = "static_resources.clusters[0](shop).typed_extension_protocol_options.\
+    let options = "static_resources.clusters[0](shop).typed_extension_protocol_options\
         [envoy.extensions.upstreams.http.v3.HttpProtocolOptions].common_http_protocol_options";
     let warning = format!(
         "f:{line}:11: {options}: 'idle_connection_timeout' is not an Envoy field; using it as 'idle_timeout: 60s'"

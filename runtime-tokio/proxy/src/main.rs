@@ -10,8 +10,9 @@ fn main() -> ExitCode {
     let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
     match start(arguments, &mut stdout(), &mut stderr()) {
         Start::Exit(code) => ExitCode::from(code),
-        Start::Demo | Start::Serve(..) => {
-            eprintln!("pool-proxy: only '--mode validate' is built in so far");
+        Start::Serve(ready) => ExitCode::from(ready.serve(&mut stderr())),
+        Start::Demo => {
+            eprintln!("pool-proxy: the demonstration is not built in yet; try 'pool-proxy -c FILE'");
             ExitCode::FAILURE
         }
     }

@@ -33,8 +33,8 @@ fn a_valid_file_is_said_to_be() {
 fn serving_gets_the_configuration_with_the_flags_laid_over() {
     let path = config("reverse-proxy.yaml").display().to_string();
     let said = say(&["-c", &path, "--service-node", "me", "--restart-epoch", "0"]);
-    let Start::Serve(_, bootstrap) = said.start else { panic!("{}", said.err) };
-    assert_eq!(bootstrap.node.id, "me");
+    let Start::Serve(ready) = said.start else { panic!("{}", said.err) };
+    assert_eq!(ready.bootstrap.node.id, "me");
     assert_eq!(said.err, "note: '--restart-epoch' has no effect: there is no hot restart\n");
 }
 

@@ -67,10 +67,10 @@ impl Ready {
                 return REJECTED;
             }
         };
-        if let (Some(path), Some(address)) = (&self.flags.admin_address_path, running.admin_address()) {
-            if let Err(error) = fs::write(path, address.to_string()) {
-                let _ = writeln!(err, "{}: unable to write the admin address: {error}", path.display());
-            }
+        if let (Some(path), Some(address)) = (&self.flags.admin_address_path, running.admin_address())
+            && let Err(error) = fs::write(path, address.to_string())
+        {
+            let _ = writeln!(err, "{}: unable to write the admin address: {error}", path.display());
         }
         match running.wait() {
             Ok(()) => 0,

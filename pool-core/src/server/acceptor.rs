@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::Task;
 use super::connection::Connection;
-use super::house::{House, Phase, count};
+use super::counters::count;
+use super::house::{House, Phase};
 use super::service::HttpService;
 use super::timer::Timer;
 use crate::runtime::{Accept, Runtime};

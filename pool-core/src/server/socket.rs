@@ -21,6 +21,15 @@ pub(crate) struct Socket<I> {
     ahead: Option<ServerEvent>,
     told: Told,
     flush: Flush,
+    /// Bytes read and written that were not counted yet.
+    pub(crate) traffic: Traffic,
+}
+
+/// Bytes of both directions.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) read: u64,
+    pub(crate) written: u64,
 }
 
 /// Whether the protocol machine may have more to tell without further bytes.
@@ -55,6 +64,7 @@ impl<I: Io> Socket<I> {
             ahead: None,
             told: Told::Everything,
             flush: Flush::Done,
+            traffic: Traffic::default(),
         }
     }
 
@@ -98,11 +108,12 @@ impl<I: Io> Socket<I> {
             Err(error) => return Poll::Ready(Err(Fault::Protocol(error))),
         }
         while self.wire.wants_input() {
-            let Self { io, wire, .. } = self;
+            let Self { io, wire, traffic, .. } = self;
             let mut scratch = Scratch::take();
             let Ok(n) = ready!(io.poll_read(cx, &mut scratch)) else {
                 return Poll::Ready(Err(Fault::Gone));
             };
+            traffic.read += n as u64;
             let event = if n == 0 {
                 feed(wire, &mut Input::eof())
             } else {
@@ -152,7 +163,10 @@ impl<I: Io> Socket<I> {
             let count = self.outbox.slices(&mut slices);
             match ready!(self.io.poll_write_vectored(cx, slices.get(..count).unwrap_or_default()))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                n => self.outbox.advance(n),
+                n => {
+                    self.traffic.written += n as u64;
+                    self.outbox.advance(n);
+                }
             }
             self.flush = Flush::Due;
         }
@@ -165,7 +179,9 @@ impl<I: Io> Socket<I> {
 
     /// Reads and forgets; how many bytes, 0 at the end.
     pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.io.poll_read(cx, &mut Scratch::take())
+        let n = ready!(self.io.poll_read(cx, &mut Scratch::take()))?;
+        self.traffic.read += n as u64;
+        Poll::Ready(Ok(n))
     }
 
     /// The stream, and what was read beyond the request that made it a tunnel.

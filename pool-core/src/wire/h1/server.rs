@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::body::{Body, BodyStep};
 use super::framing::Version;
-use super::respond::{After, Answer, Context, Continue};
+use super::respond::{self, After, Answer, Context, Continue};
 use super::rest::{Rest, Source};
 use super::scan::Scan;
 use super::sending::Sending;
@@ -121,6 +121,12 @@ impl Server {
         matches!(self.receive, Receive::Tunnel)
     }
 
+    /// Bytes of the head of the current request, its end included.
+    #[must_use]
+    pub fn head_bytes(&self) -> usize {
+        self.context.head_bytes
+    }
+
     /// Bytes kept of what was read and could not be used yet.
     #[must_use]
     pub fn buffered(&self) -> usize {
@@ -220,6 +226,37 @@ impl Server {
             out.push_slice(b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
             self.sending = Sending::Ended;
         }
+    }
+
+    /// As [`send_refusal`](Self::send_refusal), with fields and content of the caller's choice. Also
+    /// while a head is awaited, by a driver that waits no longer: then no request is read any more.
+    /// `Content-Length` and `Connection: close` are written here.
+    ///
+    /// # Errors
+    /// [`SendError::Busy`] if a response to the request has begun, [`SendError::NotReusable`] behind the
+    /// last exchange or an end of input, [`SendError::NoMessage`] if a request is in progress: it is
+    /// answered with [`send_response`](Self::send_response). Otherwise what is wrong with `head`.
+    /// Nothing was written.
+    pub fn send_refusal_with(
+        &mut self,
+        head: ResponseHead<'_>,
+        content: &[u8],
+        out: &mut Outbox,
+    ) -> Result<(), SendError> {
+        match (&self.receive, self.sending) {
+            (Receive::Head { .. }, _)
+            | (Receive::Failed(Error::Peer(_) | Error::Limit(_)), Sending::Nothing) => {}
+            (Receive::Failed(Error::Peer(_) | Error::Limit(_)), _) => return Err(SendError::Busy),
+            (Receive::Failed(Error::Eof(_)) | Receive::Over, _) => return Err(SendError::NotReusable),
+            (Receive::Body { .. } | Receive::Ended | Receive::Tunnel, _) => return Err(SendError::NoMessage),
+        }
+        respond::write_refusal(head, content, out)?;
+        self.sending = Sending::Ended;
+        if let Receive::Head { .. } = self.receive {
+            self.receive = Receive::Over;
+            self.rest = Rest::default();
+        }
+        Ok(())
     }
 
     /// Writes content of the response; in a tunnel, raw bytes.

@@ -77,10 +77,10 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
         match (self.content, wish) {
             (Content::Open, Wish::Read) => self.read_content(cx),
             (Content::Open, Wish::Nothing | Wish::Discard) => Ok(Flow::Wait),
-            (Content::Read, _) => match self.socket.poll_event(cx) {
+            (Content::Read, _) => match self.socket.poll_event(cx, &mut None) {
                 Poll::Ready(Err(Fault::Gone)) => Err(Over::Close(By::Client)),
                 Poll::Ready(Err(Fault::Protocol(error))) => self.refuse(error),
-                Poll::Ready(Ok(_)) => Ok(Flow::Again),
+                Poll::Ready(Ok(())) => Ok(Flow::Again),
                 Poll::Pending => Ok(Flow::Wait),
             },
         }
@@ -93,27 +93,29 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
             // Not refused: the response has not begun, or nothing would be expected any more.
             let _ = self.socket.wire.send_informational(StatusCode::CONTINUE, &none, &mut self.socket.outbox);
         }
-        match self.socket.poll_event(cx) {
-            Poll::Ready(Ok(ServerEvent::Data(data))) => {
-                self.pace.stir();
+        let mut event = None;
+        match self.socket.poll_event(cx, &mut event) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(Fault::Gone)) => return Err(Over::Close(By::Client)),
+            Poll::Ready(Err(Fault::Protocol(error))) => return self.refuse(error),
+            Poll::Pending => return Ok(Flow::Wait),
+        }
+        self.pace.stir();
+        match event {
+            Some(ServerEvent::Data(data)) => {
                 self.tally.received.content += data.len() as u64;
                 self.link.put(data);
                 self.look_for_the_end();
             }
-            Poll::Ready(Ok(ServerEvent::Trailers(trailers))) => {
-                self.pace.stir();
+            Some(ServerEvent::Trailers(trailers)) => {
                 self.link.put_trailers(trailers);
                 self.look_for_the_end();
             }
-            Poll::Ready(Ok(ServerEvent::RequestEnd)) => {
-                self.pace.stir();
+            Some(ServerEvent::RequestEnd) => {
                 self.content = Content::Read;
                 self.link.end();
             }
-            Poll::Ready(Ok(ServerEvent::Head(..) | ServerEvent::End(_) | ServerEvent::Closed)) => {}
-            Poll::Ready(Err(Fault::Gone)) => return Err(Over::Close(By::Client)),
-            Poll::Ready(Err(Fault::Protocol(error))) => return self.refuse(error),
-            Poll::Pending => return Ok(Flow::Wait),
+            Some(ServerEvent::Head(..) | ServerEvent::End(_) | ServerEvent::Closed) | None => {}
         }
         Ok(Flow::Again)
     }
@@ -193,19 +195,23 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
         let mut read = 0;
         // A client that waits for 100 has not sent anything, and the response closes anyway.
         while read < UNREAD && !self.socket.wire.expects_continue() {
-            match self.socket.poll_event(cx) {
-                Poll::Ready(Ok(ServerEvent::Data(data))) => {
-                    read += data.len();
-                    self.tally.received.content += data.len() as u64;
-                }
-                Poll::Ready(Ok(ServerEvent::RequestEnd)) => {
-                    self.content = Content::Read;
-                    return Ok(None);
-                }
-                Poll::Ready(Ok(_)) => {}
+            let mut event = None;
+            match self.socket.poll_event(cx, &mut event) {
+                Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(Fault::Protocol(error))) => return self.refuse(error).map(Some),
                 Poll::Ready(Err(Fault::Gone)) => return Err(Over::Close(By::Client)),
                 Poll::Pending => break,
+            }
+            match event {
+                Some(ServerEvent::Data(data)) => {
+                    read += data.len();
+                    self.tally.received.content += data.len() as u64;
+                }
+                Some(ServerEvent::RequestEnd) => {
+                    self.content = Content::Read;
+                    return Ok(None);
+                }
+                Some(_) | None => {}
             }
         }
         self.socket.wire.close_after();

@@ -242,10 +242,20 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
     }
 
     fn read_head(&mut self, cx: &mut Context<'_>) -> Result<Flow, Over> {
-        match self.socket.poll_event(cx) {
-            Poll::Ready(Ok(ServerEvent::Head(request, kind))) => self.begin(request, kind),
-            Poll::Ready(Ok(ServerEvent::Closed) | Err(Fault::Gone)) => Err(Over::Close(By::Client)),
-            Poll::Ready(Ok(_)) => Ok(Flow::Again),
+        let mut event = None;
+        match self.socket.poll_event(cx, &mut event) {
+            Poll::Ready(Ok(())) => match event {
+                Some(ServerEvent::Head(request, kind)) => self.begin(request, kind),
+                Some(ServerEvent::Closed) => Err(Over::Close(By::Client)),
+                Some(
+                    ServerEvent::Data(_)
+                    | ServerEvent::Trailers(_)
+                    | ServerEvent::RequestEnd
+                    | ServerEvent::End(_),
+                )
+                | None => Ok(Flow::Again),
+            },
+            Poll::Ready(Err(Fault::Gone)) => Err(Over::Close(By::Client)),
             Poll::Ready(Err(Fault::Protocol(error))) => self.refuse(error),
             Poll::Pending if !self.socket.wire.is_idle() => {
                 // The clock is read only while a head comes in pieces.
@@ -335,10 +345,13 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
         // What came of the request and was not read is of no use any more.
         self.socket.next_exchange();
         let end = loop {
-            match self.socket.next_told() {
-                Ok(Some(ServerEvent::End(end))) => break end,
-                Ok(Some(ServerEvent::Closed) | None) | Err(_) => break StreamEnd::RequestUnfinished,
-                Ok(Some(_)) => {}
+            let mut event = None;
+            match (self.socket.next_told(&mut event), event) {
+                (Ok(()), Some(ServerEvent::End(end))) => break end,
+                (Ok(()), Some(ServerEvent::Closed) | None) | (Err(_), _) => {
+                    break StreamEnd::RequestUnfinished;
+                }
+                (Ok(()), Some(_)) => {}
             }
         };
         self.content = Content::Read;

@@ -82,6 +82,7 @@ pub fn stream_idle_timeout_cuts_a_response_that_stalls<H: ServerHarness>() {
             assert_eq!(visitor.session.take(100), b"3\r\none\r\n");
         })
         .await;
+        site.until(|counts| counts.active == 0).await;
         let counts = site.handle.snapshot();
         assert_eq!((counts.stream_idle_timeouts, counts.tx_reset), (1, 1));
         assert_eq!((counts.destroyed_local, counts.destroyed_local_busy), (1, 1));

@@ -45,7 +45,7 @@ pub fn report_tells_of_a_complete_exchange<H: ServerHarness>() {
             *sizes.lock().expect("no panic under it") = lengths.to_vec();
         })
         .await;
-        site.until(|counts| counts.completed == 2).await;
+        reports.until(2).await;
         let heads = heads.lock().expect("no panic under it");
         let all = reports.take();
         assert_eq!(all.len(), 2);
@@ -137,9 +137,8 @@ pub fn report_tells_why_the_server_ended_it<H: ServerHarness>() {
         }
     };
     serve::<H, _>(setup, host, async |site| {
-        site.visit(|visitor| {
-            for path in ["/silent", "/204", "/stalls", "/fails"] {
-                let mut visitor = visitor.another();
+        for (count, path) in (1..).zip(["/silent", "/204", "/stalls", "/fails"]) {
+            site.visit(move |visitor| {
                 visitor.write(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
                 visitor.head();
                 if path == "/silent" {
@@ -147,12 +146,16 @@ pub fn report_tells_why_the_server_ended_it<H: ServerHarness>() {
                     visitor.session.finish();
                 }
                 visitor.session.drain();
-            }
+            })
+            .await;
+            reports.until(count).await;
+        }
+        site.visit(|visitor| {
             visitor.write("POST /bad HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nno number\r\n");
             visitor.expect_last("400");
         })
         .await;
-        site.until(|counts| counts.active == 0).await;
+        reports.until(5).await;
         let all: Vec<_> = reports.take().iter().map(|report| (report.outcome, report.status)).collect();
         let bad = Reason::Protocol(WireError::Peer(Violation::ChunkSize));
         assert_eq!(

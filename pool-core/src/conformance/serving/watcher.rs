@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use http::Response;
 
 use super::super::content::Content;
+use super::super::turns::yield_now;
 use super::ServerHarness;
 use super::lab::{Answer, Io, Reply};
 use crate::server::{Control, Incoming, Report};
@@ -22,6 +23,13 @@ pub struct Watcher<I> {
 impl Reports {
     pub(super) fn watcher<I>(&self, body: &Incoming<I>) -> Watcher<I> {
         Watcher { control: body.control(), into: self.clone() }
+    }
+
+    /// Waits until there are so many.
+    pub(super) async fn until(&self, count: usize) {
+        while self.0.lock().expect("no panic under it").len() < count {
+            yield_now().await;
+        }
     }
 
     /// In order of the exchanges' ends.

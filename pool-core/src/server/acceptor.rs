@@ -71,7 +71,7 @@ impl<R: Runtime, L: Accept, S: HttpService<L::Io>> Acceptor<R, L, S> {
                 return Poll::Ready(());
             }
             if let Pause::Until(until, next) = self.pause {
-                if self.timer.poll_until(cx, &self.runtime, Some(until)).is_pending() {
+                if self.timer.poll_until(cx, &self.runtime, Some(until), None).is_pending() {
                     return Poll::Pending;
                 }
                 self.pause = Pause::No(next);

@@ -209,8 +209,9 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
                 Ok(Flow::Wait) => {}
                 Err(over) => return Poll::Ready(over),
             }
-            let deadline = self.deadline();
-            match self.timer.poll_until(cx, &self.runtime, deadline) {
+            let mut now = None;
+            let deadline = self.deadline(&mut now);
+            match self.timer.poll_until(cx, &self.runtime, deadline, now) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(()) => {
                     if let Err(over) = self.handle_timeout() {

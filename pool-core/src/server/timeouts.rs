@@ -11,22 +11,21 @@ use crate::runtime::{Io, Runtime};
 use crate::time::Instant;
 
 impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
-    /// Until when it waits at most.
+    /// Until when it waits at most. The clock is read if something has happened since it was, and then
+    /// told in `now`.
     #[inline]
-    pub(super) fn deadline(&mut self) -> Option<Instant> {
+    pub(super) fn deadline(&mut self, now: &mut Option<Instant>) -> Option<Instant> {
         let options = &self.place.house().options;
+        let runtime = &self.runtime;
+        let look = || *now.insert(runtime.now());
         let limit = match &self.stage {
             Stage::Head => match self.head_since {
                 Some(since) => head_limit(options, since).map(|(at, _)| at),
-                None => options.idle_timeout.map(|limit| {
-                    let runtime = &self.runtime;
-                    *self.idle_since.get_or_insert_with(|| runtime.now()) + limit
-                }),
+                None => options.idle_timeout.map(|limit| *self.idle_since.get_or_insert_with(look) + limit),
             },
             Stage::Waiting | Stage::Serving | Stage::Sending | Stage::Flushing => {
                 let request = self.awaited();
-                let runtime = &self.runtime;
-                self.pace.deadline(request, || runtime.now())
+                self.pace.deadline(request, look)
             }
             Stage::HandingOver => return None,
             Stage::Closing(closing) => return closing.deadline(),

@@ -231,7 +231,11 @@ where
     #[inline]
     fn bind(&mut self, now: Instant, conn: Box<Conn<C::Io>>) {
         self.exchange.handle_bound(now, conn.usage);
-        self.carried = Some(Carried { id: conn.serial, usage: conn.usage, addresses: conn.addresses });
+        self.carried = Some(Carried {
+            id: conn.serial,
+            usage: conn.usage,
+            addresses: conn.addresses.as_deref().copied(),
+        });
         let body = self.body.take();
         self.stage = Stage::Bound { attempt: Attempt::new(self.core.shared.clone(), conn, body) };
     }

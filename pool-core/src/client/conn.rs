@@ -23,8 +23,8 @@ pub(crate) struct Conn<I> {
     /// Unique within the client, for people and logs.
     pub(crate) serial: u64,
     pub(crate) usage: Usage,
-    /// Asked for where somebody may want to know.
-    pub(crate) addresses: Addresses,
+    /// Where somebody may want to know them.
+    pub(crate) addresses: Option<Box<Addresses>>,
 }
 
 /// What an idle connection's socket had to say.
@@ -38,15 +38,7 @@ pub(crate) enum Idle {
 impl<I: Io> Conn<I> {
     pub(crate) fn new(io: I, limits: Limits, leash: Arc<Leash>, serial: u64) -> Self {
         let waker = Waker::from(leash.clone());
-        Self {
-            io,
-            wire: Wire::new(limits),
-            leash,
-            waker,
-            serial,
-            usage: Usage::Fresh,
-            addresses: Addresses::default(),
-        }
+        Self { io, wire: Wire::new(limits), leash, waker, serial, usage: Usage::Fresh, addresses: None }
     }
 
     pub(crate) fn place(&self) -> Place {

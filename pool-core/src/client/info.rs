@@ -58,7 +58,7 @@ impl ConnectionInfo {
 pub(crate) struct Carried {
     pub(crate) id: u64,
     pub(crate) usage: Usage,
-    pub(crate) addresses: Addresses,
+    pub(crate) addresses: Option<Addresses>,
 }
 
 /// What is known of a call: during it, with its response, and after its failure.
@@ -100,7 +100,7 @@ impl<'a> CallInfo<'a> {
     /// Its addresses, for calls to clusters and as far as the connector tells them.
     #[must_use]
     pub fn addresses(&self) -> Addresses {
-        self.carried.map(|carried| carried.addresses).unwrap_or_default()
+        self.carried.and_then(|carried| carried.addresses).unwrap_or_default()
     }
 
     /// Whether that connection had served a request before this one.

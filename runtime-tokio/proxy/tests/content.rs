@@ -81,7 +81,8 @@ fn trailers_pass_both_ways_where_both_sides_enable_them() {
         let upstream = Upstream::bind();
         let mut config = simple(upstream.address());
         change(&mut config);
-        let request = "POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\nx-sum: 1\r\n\r\n";
+        let request =
+            "POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\nx-sum: 1\r\n\r\n";
         let (_proxy, mut client, mut server, _) = between(config, &upstream, request);
         let expected = if pass { "1\r\na\r\n0\r\nx-sum: 1\r\n\r\n" } else { "1\r\na\r\n0\r\n\r\n" };
         assert_eq!(server.until(expected), expected);

@@ -127,7 +127,9 @@ fn closed_before_the_response() {
 #[test]
 fn not_http() {
     let upstream = Upstream::bind();
-    for sent in ["SSH-2.0-x\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n"] {
+    for sent in
+        ["SSH-2.0-x\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n"]
+    {
         let (head, content) = answer(simple(upstream.address()), GET, || {
             let mut server = upstream.accept();
             server.head();

@@ -61,7 +61,12 @@ fn requests() {
         ),
         ("Upgrade: TLS", AS_IT_IS, "connection: upgrade\r\nupgrade: TLS/1.2\r\n", &[("upgrade", None)]),
         ("Upgrade not named", AS_IT_IS, "upgrade: websocket\r\n", &[("upgrade", None)]),
-        ("Proxy-Authorization", AS_IT_IS, "proxy-authorization: x\r\n", &[("proxy-authorization", Some("x"))]),
+        (
+            "Proxy-Authorization",
+            AS_IT_IS,
+            "proxy-authorization: x\r\n",
+            &[("proxy-authorization", Some("x"))],
+        ),
         ("other Expect", AS_IT_IS, "expect: nothing\r\n", &[("expect", Some("nothing"))]),
         ("proto", AS_IT_IS, "", &[("x-forwarded-proto", Some("http")), ("x-forwarded-for", None)]),
         ("proto kept", AS_IT_IS, "x-forwarded-proto: https\r\n", &[("x-forwarded-proto", Some("https"))]),

@@ -143,7 +143,8 @@ fn a_route_may_have_another_idle_timeout() {
     let proxy = Proxy::start(config);
     let mut client = proxy.connect();
     client.send(GET);
-    upstream.accept().head();
+    let mut server = upstream.accept();
+    server.head();
     starts(&client.response().0, "504");
 }
 

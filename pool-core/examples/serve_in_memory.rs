@@ -10,7 +10,7 @@
 //! is), `post` (100 bytes, echoed), `watched` (as `later`, with somebody who asks for the report).
 //! Instructions per request are the difference of two runs, by the difference of their counts.
 #![expect(unsafe_code, reason = "a global allocator is an unsafe trait; this one only counts")]
-#![expect(clippy::print_stdout, reason = "a program that prints")]
+#![expect(clippy::disallowed_methods, reason = "this stands in for an adapter, which reads the clock")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, RefCell};
@@ -59,11 +59,13 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+type Spawned = Pin<Box<dyn Future<Output = ()>>>;
+
 /// Tasks that were spawned, and a clock.
 #[derive(Clone)]
 struct Local {
     began: std::time::Instant,
-    tasks: Rc<RefCell<Vec<Pin<Box<dyn Future<Output = ()>>>>>>,
+    tasks: Rc<RefCell<Vec<Spawned>>>,
     sleeps: Rc<Cell<u64>>,
 }
 
@@ -119,27 +121,27 @@ impl Drop for Client {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wait {
-    ForResponse,
+    Response,
     /// As if the reactor were asked in between: the next request is there in the next poll.
-    ForNextPoll,
-    ForNothing,
+    NextPoll,
+    Nothing,
 }
 
 impl Io for Client {
     fn poll_read(&mut self, _cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         match self.waits {
-            Wait::ForResponse => return Poll::Pending,
-            Wait::ForNextPoll => {
-                self.waits = Wait::ForNothing;
+            Wait::Response => return Poll::Pending,
+            Wait::NextPoll => {
+                self.waits = Wait::Nothing;
                 return Poll::Pending;
             }
-            Wait::ForNothing => {}
+            Wait::Nothing => {}
         }
         if self.left == 0 {
             return Poll::Ready(Ok(0));
         }
         self.left -= 1;
-        self.waits = Wait::ForResponse;
+        self.waits = Wait::Response;
         into[..self.request.len()].copy_from_slice(self.request);
         Poll::Ready(Ok(self.request.len()))
     }
@@ -151,7 +153,7 @@ impl Io for Client {
     ) -> Poll<io::Result<usize>> {
         let n = bufs.iter().map(|buf| buf.len()).sum();
         self.received.set(self.received.get() + n as u64);
-        self.waits = Wait::ForNextPoll;
+        self.waits = Wait::NextPoll;
         Poll::Ready(Ok(n))
     }
 
@@ -244,7 +246,7 @@ fn main() {
     let client = Client {
         request,
         left: requests,
-        waits: Wait::ForNothing,
+        waits: Wait::Nothing,
         received: received.clone(),
         gone: gone.clone(),
     };

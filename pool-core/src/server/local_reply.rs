@@ -37,7 +37,9 @@ pub enum Known {
 
 /// The caller's part in it.
 #[derive(Clone)]
-pub(super) struct Hook(Arc<dyn Fn(&LocalReply<'_>, &mut Response<Bytes>) + Send + Sync>);
+pub(super) struct Hook(Arc<Change>);
+
+type Change = dyn Fn(&LocalReply<'_>, &mut Response<Bytes>) + Send + Sync;
 
 impl Hook {
     pub(super) fn new(hook: impl Fn(&LocalReply<'_>, &mut Response<Bytes>) + Send + Sync + 'static) -> Self {

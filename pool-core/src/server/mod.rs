@@ -28,6 +28,9 @@
 //! | [`delayed_close_timeout`](Builder::delayed_close_timeout) | 1 s | Envoy; closes as RFC 9112 9.6 |
 //! | [`accept_http_10`](Builder::accept_http_10) | yes | Envoy: no |
 //!
+//! All of an exchange that is not request and response is in [`Control`]: interim responses, its own
+//! time limits, how it ended.
+//!
 //! How a connection ends: after the response that says `close`, after a timeout, or with
 //! [`ServerHandle::shutdown`]. A request that breaks the protocol gets the status of
 //! [`crate::wire::h1::Error::status`] and the end of the connection; one that the service fails to

@@ -53,7 +53,8 @@ pub fn http10_can_be_refused<H: ServerHarness>() {
 
 /// Whoever set the server up sees these requests, and has the last word on the response.
 pub fn local_replies_can_be_seen_and_changed<H: ServerHarness>() {
-    let seen: Arc<Mutex<Vec<(Reason, Known, Option<String>)>>> = Arc::default();
+    type Seen = Vec<(Reason, Known, Option<String>)>;
+    let seen: Arc<Mutex<Seen>> = Arc::default();
     let notes = seen.clone();
     let hook = move |reply: &LocalReply<'_>, response: &mut Response<Bytes>| {
         assert!(reply.peer.ip().is_loopback());

@@ -46,7 +46,7 @@ pub fn report_tells_of_a_complete_exchange<H: ServerHarness>() {
         })
         .await;
         reports.until(2).await;
-        let heads = heads.lock().expect("no panic under it");
+        let heads = heads.lock().expect("no panic under it").clone();
         let all = reports.take();
         assert_eq!(all.len(), 2);
         for (report, (head, content, status, sent)) in

@@ -113,7 +113,6 @@ impl Watch {
                 headers_bytes: received.head,
                 body_bytes: received_content,
                 wire_bytes: received.head + received_content,
-                ..Request::default()
             },
             response: Response {
                 code: answer.status.map(|status| status.as_u16()),

@@ -109,19 +109,8 @@ impl Target {
 /// Without `retry_policy` only what can do no harm: a request of which no byte was sent, and an idempotent
 /// one that met a connection which its server had closed. Envoy answers 503 to the latter.
 fn policy(listener: &Listener, forward: &Forward) -> CallPolicy {
-    let retry = match &forward.retry {
-        None => RetryPolicy { max_retries: 0, retry_on: RetryOn::NOTHING, ..RetryPolicy::default() },
-        Some(retry) => {
-            let asked = [
-                (retry.on.connect_failure, RetryOn::CONNECT_FAILURE),
-                (retry.on.reset_before_request, RetryOn::RESET_BEFORE_REQUEST),
-                (retry.on.refused_stream, RetryOn::REFUSED_STREAM),
-            ];
-            let asked = asked.into_iter().filter(|(is_asked, _)| *is_asked);
-            let retry_on = asked.fold(RetryOn::NOTHING, |all, (_, one)| all.union(one));
-            RetryPolicy { retry_on, ..retry.policy }
-        }
-    };
+    let harmless = RetryPolicy { max_retries: 0, retry_on: RetryOn::NOTHING, ..RetryPolicy::default() };
+    let retry = forward.retry.as_ref().map_or(harmless, |retry| retry.policy);
     CallPolicy { retry, priority: forward.priority, replay_limit: listener.buffer_limit }
 }
 

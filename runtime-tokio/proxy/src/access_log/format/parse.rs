@@ -8,7 +8,7 @@ use super::Part;
 use super::error::{Fault, FormatError};
 use super::operator::{Field, Operator, Pick, Plain, Point, Query, Unit};
 use super::time::TimeFormat;
-use crate::config::nearest::nearest;
+use crate::config::nearest;
 
 /// Operators that take an argument, or may.
 const WITH_ARGUMENT: [&str; 10] = [

@@ -157,7 +157,7 @@ fn retry(retry: &Retry) -> Json {
     ]);
     let mut fields = vec![
         part("retry_on", Json::text(on.join(","))),
-        part("num_retries", Json::Integer(retry.policy.max_connect_retries.into())),
+        part("num_retries", Json::Integer(retry.policy.max_retries.into())),
         part("retry_back_off", back_off),
     ];
     fields.extend(retry.per_try_timeout.map(|time| part("per_try_timeout", duration(time))));

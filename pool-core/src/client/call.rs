@@ -153,9 +153,14 @@ where
     pub fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answered<R, C, B>, Error>> {
         let span = self.entered();
         let _entered = span.enter();
+        let mut interim = None;
         loop {
-            if let Some(answer) = ready!(self.step(cx)) {
-                return Poll::Ready(answer);
+            let answer = ready!(self.step(cx, &mut interim));
+            if let Some(interim) = interim {
+                return Poll::Ready(Ok(Answered::Interim(interim)));
+            }
+            if let Some(answer) = answer {
+                return Poll::Ready(answer.map(Answered::Final));
             }
         }
     }
@@ -376,9 +381,14 @@ where
         }
     }
 
-    /// One step from where it stands; `None` if there is more to do at once.
+    /// One step from where it stands; `None` if there is more to do at once. An interim response is put
+    /// beside: what is returned is moved often enough.
     #[inline]
-    fn step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Answer<R, C, B>>> {
+    fn step(
+        &mut self,
+        cx: &mut Context<'_>,
+        interim: &mut Option<Response<()>>,
+    ) -> Poll<Option<Answer<R, C, B>>> {
         let moved = match &mut self.stage {
             Stage::Bound { attempt } => {
                 let head = RequestHead {
@@ -409,11 +419,12 @@ where
                         if self.retrying.is_some() {
                             self.retry_succeeded();
                         }
-                        return Poll::Ready(Some(Ok(Answered::Final(response.map(|()| body)))));
+                        return Poll::Ready(Some(Ok(response.map(|()| body))));
                     }
                     // Nothing waits for it here: the body is sent unasked.
                     Ok(Event::Informational(response)) => {
-                        return Poll::Ready(Some(Ok(Answered::Interim(response))));
+                        *interim = Some(response);
+                        Ok(())
                     }
                     Ok(Event::Data(_) | Event::Trailers(_) | Event::End(_) | Event::Idle(_)) => Ok(()),
                     Err(fault) => {
@@ -456,7 +467,7 @@ where
 }
 
 /// What a call gives.
-type Answer<R, C, B> = Result<Answered<R, C, B>, Error>;
+type Answer<R, C, B> = Result<Response<Body<R, C, B>>, Error>;
 
 /// What a look at the socket of a bound connection found, before a byte was written.
 enum Probed<I> {
@@ -497,16 +508,17 @@ where
     B: HttpBody + Unpin,
     B::Error: Into<BodyError>,
 {
-    type Output = Result<Response<Body<R, C, B>>, Error>;
+    type Output = Answer<R, C, B>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        let span = this.entered();
+        let _entered = span.enter();
         loop {
-            match ready!(this.poll_answer(cx)) {
-                Ok(Answered::Interim(_)) => {}
-                Ok(Answered::Final(response)) => return Poll::Ready(Ok(response)),
-                Err(error) => return Poll::Ready(Err(error)),
+            let mut passed_over = None;
+            if let Some(answer) = ready!(this.step(cx, &mut passed_over)) {
+                return Poll::Ready(answer);
             }
         }
     }

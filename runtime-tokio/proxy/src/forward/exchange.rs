@@ -171,9 +171,7 @@ impl Exchange {
         let mut reply = failure::reply(error, was_retried);
         let connection = watch.connection.clone();
         let plan = connection.context.routes.get(calling.route);
-        if let Some(Plan { action: Action::Forward(target), .. }) = plan {
-            reply.flags |= failure::retry_flags(error, target, calling.call.info().retries());
-        }
+        reply.flags |= failure::retry_flags(error);
         Some(watch.upstream_reply(reply, plan))
     }
 

@@ -7,9 +7,9 @@ use std::io;
 use http::StatusCode;
 use pool_core::client::{Error, ErrorKind};
 use pool_core::error::PoolFailure;
+use pool_core::exchange::RetryDenied;
 use pool_core::wire::h1;
 
-use super::plan::Target;
 use super::reply::{Load, Reply};
 use crate::access_log::ResponseFlags;
 
@@ -97,14 +97,11 @@ pub(crate) fn reply(error: &Error, was_retried: bool) -> Reply {
 }
 
 /// What a failure says about the retries that the route asked for.
-pub(crate) fn retry_flags(error: &Error, target: &Target, retries: u8) -> ResponseFlags {
-    if !target.retries_connect || !error.is_connect() {
-        ResponseFlags::NONE
-    } else if retries >= target.policy.retry.max_connect_retries {
-        ResponseFlags::URX
-    } else {
-        // There was one left: the circuit breaker refused it.
-        ResponseFlags::UO
+pub(crate) fn retry_flags(error: &Error) -> ResponseFlags {
+    match error.retry_denied() {
+        None => ResponseFlags::NONE,
+        Some(RetryDenied::Exhausted) => ResponseFlags::URX,
+        Some(RetryDenied::Overflow) => ResponseFlags::UO,
     }
 }
 

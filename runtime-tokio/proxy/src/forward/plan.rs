@@ -6,10 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use pool_core::client::CallPolicy;
-use pool_core::exchange::RetryPolicy;
+use pool_core::exchange::{RetryOn, RetryPolicy};
 
 use super::response::number;
-use crate::config::model::{Bootstrap, Forward, Listener, Route, RouteAction, RouteMatch, VirtualHost};
+use crate::config::model::{self, Bootstrap, Forward, Listener, Route, RouteAction, RouteMatch, VirtualHost};
 
 /// A route.
 #[derive(Debug)]
@@ -50,8 +50,6 @@ pub(crate) struct Target {
     pub(crate) prefix_rewrite: Option<String>,
     /// What `Host` becomes.
     pub(crate) host: Option<HeaderValue>,
-    /// Whether a failed connect is to be repeated.
-    pub(crate) retries_connect: bool,
 }
 
 impl Plan {
@@ -102,7 +100,6 @@ impl Target {
             matches: route.matches.clone(),
             prefix_rewrite: forward.prefix_rewrite.clone(),
             host: forward.host_rewrite.clone().or_else(|| endpoint_name(config, forward)),
-            retries_connect: retry.is_some_and(|retry| retry.on.connect_failure),
         }
     }
 }
@@ -112,15 +109,23 @@ impl Target {
 /// Without `retry_policy` only what can do no harm: a request of which no byte was sent, and an idempotent
 /// one that met a connection which its server had closed. Envoy answers 503 to the latter.
 fn policy(listener: &Listener, forward: &Forward) -> CallPolicy {
-    let harmless = RetryPolicy { max_connect_retries: 0, ..RetryPolicy::default() };
-    let retry = forward.retry.as_ref().map_or(harmless, |retry| {
-        let mut policy = retry.policy;
-        if !retry.on.connect_failure {
-            policy.max_connect_retries = 0;
-        }
-        policy
-    });
+    let harmless = RetryPolicy { max_retries: 0, retry_on: RetryOn::NOTHING, ..RetryPolicy::default() };
+    let retry = forward
+        .retry
+        .as_ref()
+        .map_or(harmless, |retry| RetryPolicy { retry_on: conditions(retry.on), ..retry.policy });
     CallPolicy { retry, priority: forward.priority, replay_limit: listener.buffer_limit }
+}
+
+/// `retry_on`, in the words of the client.
+fn conditions(on: model::RetryOn) -> RetryOn {
+    let model::RetryOn { connect_failure, reset_before_request, refused_stream } = on;
+    let named = [
+        (connect_failure, RetryOn::CONNECT_FAILURE),
+        (reset_before_request, RetryOn::RESET_BEFORE_REQUEST),
+        (refused_stream, RetryOn::REFUSED_STREAM),
+    ];
+    named.into_iter().filter(|(is_named, _)| *is_named).fold(RetryOn::NOTHING, |set, (_, on)| set.union(on))
 }
 
 /// `auto_host_rewrite`.

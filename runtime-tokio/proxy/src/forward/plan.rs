@@ -9,7 +9,7 @@ use pool_core::client::CallPolicy;
 use pool_core::exchange::{RetryOn, RetryPolicy};
 
 use super::response::number;
-use crate::config::model::{self, Bootstrap, Forward, Listener, Route, RouteAction, RouteMatch, VirtualHost};
+use crate::config::model::{Bootstrap, Forward, Listener, Route, RouteAction, RouteMatch, VirtualHost};
 
 /// A route.
 #[derive(Debug)]
@@ -110,22 +110,8 @@ impl Target {
 /// one that met a connection which its server had closed. Envoy answers 503 to the latter.
 fn policy(listener: &Listener, forward: &Forward) -> CallPolicy {
     let harmless = RetryPolicy { max_retries: 0, retry_on: RetryOn::NOTHING, ..RetryPolicy::default() };
-    let retry = forward
-        .retry
-        .as_ref()
-        .map_or(harmless, |retry| RetryPolicy { retry_on: conditions(retry.on), ..retry.policy });
+    let retry = forward.retry.as_ref().map_or(harmless, |retry| retry.policy);
     CallPolicy { retry, priority: forward.priority, replay_limit: listener.buffer_limit }
-}
-
-/// `retry_on`, in the words of the client.
-fn conditions(on: model::RetryOn) -> RetryOn {
-    let model::RetryOn { connect_failure, reset_before_request, refused_stream } = on;
-    let named = [
-        (connect_failure, RetryOn::CONNECT_FAILURE),
-        (reset_before_request, RetryOn::RESET_BEFORE_REQUEST),
-        (refused_stream, RetryOn::REFUSED_STREAM),
-    ];
-    named.into_iter().filter(|(is_named, _)| *is_named).fold(RetryOn::NOTHING, |set, (_, on)| set.union(on))
 }
 
 /// `auto_host_rewrite`.

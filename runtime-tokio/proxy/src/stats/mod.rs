@@ -10,6 +10,7 @@ mod codes;
 mod distribution;
 mod fields;
 mod histogram;
+mod memory;
 mod read;
 mod store;
 
@@ -22,5 +23,6 @@ pub use fields::{
     ListenerManagerValues, ListenerStats, ListenerValues, ServerValues,
 };
 pub use histogram::Histogram;
+pub use memory::physical_memory;
 pub use read::{Sample, Value};
 pub use store::{Readings, Store, WorkerStats};

@@ -27,6 +27,7 @@ pub(crate) fn listener(routes: Vec<Route>) -> Listener {
         reuse_port: true,
         backlog: 1024,
         buffer_limit: 1024 * 1024,
+        drain_type: DrainType::Default,
         manager: manager(routes),
     }
 }
@@ -119,6 +120,7 @@ pub(crate) fn cluster(hosts: &[SocketAddr]) -> Cluster {
         endpoints: hosts.iter().map(endpoint).collect(),
         pool: Arc::new(PoolConfig::default()),
         limits: Limits::default(),
+        buffer_limit: 1 << 20,
         max_headers_count: 100,
         max_response_headers_kb: 60,
         enable_trailers: false,

@@ -54,18 +54,18 @@ impl ConnectionInfo {
 }
 
 /// The connection that carried an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Carried {
     pub(crate) id: u64,
     pub(crate) usage: Usage,
-    pub(crate) addresses: Option<Addresses>,
+    pub(crate) addresses: Option<Arc<Addresses>>,
 }
 
 /// What is known of a call: during it, with its response, and after its failure.
 #[derive(Clone, Copy, Debug)]
 pub struct CallInfo<'a> {
     host: Option<&'a Arc<Host>>,
-    carried: Option<Carried>,
+    carried: Option<&'a Carried>,
     queue_time: Duration,
     replays: u8,
     retries: u8,
@@ -73,7 +73,11 @@ pub struct CallInfo<'a> {
 }
 
 impl<'a> CallInfo<'a> {
-    pub(crate) fn new(host: Option<&'a Arc<Host>>, carried: Option<Carried>, exchange: &Exchange) -> Self {
+    pub(crate) fn new(
+        host: Option<&'a Arc<Host>>,
+        carried: Option<&'a Carried>,
+        exchange: &Exchange,
+    ) -> Self {
         Self {
             host,
             carried,
@@ -100,7 +104,7 @@ impl<'a> CallInfo<'a> {
     /// Its addresses, for calls to clusters and as far as the connector tells them.
     #[must_use]
     pub fn addresses(&self) -> Addresses {
-        self.carried.and_then(|carried| carried.addresses).unwrap_or_default()
+        self.carried.and_then(|carried| carried.addresses.as_deref()).copied().unwrap_or_default()
     }
 
     /// Whether that connection had served a request before this one.

@@ -320,7 +320,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
                 let h1 = host.as_ref().map_or(&self.options.h1, |local| &local.cluster.h1).clone();
                 let mut conn = Conn::new(io, h1, leash.clone(), self.next_serial());
                 if host.is_some() {
-                    conn.addresses = Some(Box::new(self.connector.addresses(&conn.io)));
+                    conn.addresses = Some(Arc::new(self.connector.addresses(&conn.io)));
                 }
                 let conn = Box::new(conn);
                 let given_up = self.turn(now, |state| {

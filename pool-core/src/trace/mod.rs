@@ -17,15 +17,18 @@
 
 mod codec;
 mod digest;
+pub mod history;
 pub mod log;
 pub mod replay;
 mod set;
 pub mod settings;
 pub mod step;
+pub mod story;
 mod tape;
 pub mod verdicts;
 
 pub use codec::Malformed;
+pub use history::History;
 pub use log::{Header, LogError};
 pub use replay::{Event, Replay, ReplayError};
 pub use set::Traced;

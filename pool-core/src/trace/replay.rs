@@ -102,6 +102,8 @@ pub struct Replay<'a> {
     entries: u64,
     clusters_made: u32,
     pools_made: u64,
+    /// Notes since the last step: told after its orders.
+    notes: Vec<Event>,
     /// Events that were not taken yet.
     events: VecDeque<Event>,
     end: Option<Result<(), ReplayError>>,
@@ -134,6 +136,7 @@ impl<'a> Replay<'a> {
             entries: 0,
             clusters_made: 0,
             pools_made: 0,
+            notes: Vec::new(),
             events: VecDeque::new(),
             end: None,
         })
@@ -149,6 +152,12 @@ impl<'a> Replay<'a> {
     #[must_use]
     pub fn set(&self) -> &PoolSet<Scripted> {
         &self.set
+    }
+
+    /// The number in the set of the cluster that was added last.
+    #[must_use]
+    pub fn last_cluster(&self) -> Option<u32> {
+        self.clusters.last().map(|(number, _)| *number)
     }
 
     /// Entries done so far.
@@ -220,7 +229,7 @@ impl<'a> Replay<'a> {
         self.last = entry.now;
         self.entries += 1;
         if let Step::Note(_) = entry.step {
-            self.events.push_back(Event::Step { entry, answer: None, made: None });
+            self.notes.push(Event::Step { entry, answer: None, made: None });
             return Ok(());
         }
         self.drain(entry.undrained);
@@ -242,10 +251,11 @@ impl<'a> Replay<'a> {
     fn drain(&mut self, limit: Option<u64>) {
         let now = self.stepped;
         for _ in 0..limit.unwrap_or(u64::MAX) {
-            let Some((pool, action)) = self.set.poll_action() else { return };
+            let Some((pool, action)) = self.set.poll_action() else { break };
             self.digest.action(pool, &action);
             self.events.push_back(Event::Action { now, pool, action });
         }
+        self.events.extend(self.notes.drain(..));
     }
 
     fn apply(&mut self, entry: &Entry) -> (Option<Answer>, Option<PoolId>) {

@@ -216,7 +216,7 @@ fn replay(file: &[u8]) -> Again {
 #[test]
 fn a_recorded_run_is_done_again_bit_for_bit() {
     let mut orders = 0;
-    for seed in 0..20 {
+    for seed in 0..12 {
         for (worker, file) in run(seed, 600) {
             let (answers, actions, end) = replay(&file);
             assert_eq!(end, Ok(()), "seed {seed}");
@@ -225,7 +225,7 @@ fn a_recorded_run_is_done_again_bit_for_bit() {
             orders += actions.len();
         }
     }
-    assert!(orders > 5_000, "the runs did next to nothing: {orders} orders");
+    assert!(orders > 3_000, "the runs did next to nothing: {orders} orders");
 }
 
 #[test]

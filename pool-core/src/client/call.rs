@@ -22,10 +22,11 @@ use super::options::Options;
 use super::origin::Origin;
 use super::policy::CallPolicy;
 use super::request_body::{RemakeBody, RequestBody};
+use super::retry_seat::RetrySeat;
 use super::shared::{Entry, Shared};
 use super::state::{Outcome, Ticket};
 use crate::error::{PoolFailure, Verdict};
-use crate::exchange::{Exchange, Next, Progress, Repeatable, RetryPolicy, Usage};
+use crate::exchange::{Exchange, Next, Progress, Repeatable, RetryDenied, RetryPolicy, Usage};
 use crate::runtime::{Connect, Runtime};
 use crate::time::Instant;
 use crate::wire::h1::{BodyKind, Event, RequestHead, TargetForm};
@@ -48,6 +49,8 @@ pub struct Call<R: Runtime, C: Connect, B> {
     route: Route,
     /// The connection of the last attempt.
     carried: Option<Carried>,
+    /// While a retry is under way.
+    retrying: Option<RetrySeat>,
     stage: Stage<R, C, B>,
     span: tracing::Span,
 }
@@ -130,7 +133,8 @@ where
         let span = tracing::debug_span!("request", method = %head.method, uri = %head.uri);
         let keep = if exchange.may_replay() { replay_limit } else { 0 };
         let body = RequestBody::new(body, remake, keep);
-        Self { core, head, body, exchange, route, carried: None, stage: Stage::Choosing(Entry::New), span }
+        let stage = Stage::Choosing(Entry::New);
+        Self { core, head, body, exchange, route, carried: None, retrying: None, stage, span }
     }
 
     /// What is known of the call so far; complete once it has its response or has failed.
@@ -227,7 +231,7 @@ where
     #[inline]
     fn bind(&mut self, now: Instant, conn: Box<Conn<C::Io>>) {
         self.exchange.handle_bound(now, conn.usage);
-        self.carried = Some(Carried { id: conn.serial, usage: conn.usage });
+        self.carried = Some(Carried { id: conn.serial, usage: conn.usage, addresses: conn.addresses });
         let body = self.body.take();
         self.stage = Stage::Bound { attempt: Attempt::new(self.core.shared.clone(), conn, body) };
     }
@@ -257,26 +261,13 @@ where
     /// The pool gave the request back.
     #[cold]
     fn unbound(&mut self, failure: PoolFailure, cause: Option<Arc<io::Error>>) -> Result<(), Error> {
-        match self.exchange.handle_pool_failure(self.core.shared.runtime.now(), failure) {
-            // There is nothing to wait for.
-            Next::RetryAt(_) if self.core.shared.is_closing() => {
-                return Err(Error::new(ErrorKind::Closed, self.exchange.verdict()));
-            }
-            Next::RetryAt(at) => {
-                tracing::debug!(%failure, "retry after a back-off");
-                self.stage = Stage::BackingOff(Box::pin(self.core.shared.runtime.sleep(at)));
-            }
-            Next::Requeue { deadline: _ } => self.stage = Stage::Choosing(Entry::New),
-            Next::Fail(verdict) => {
-                // Only a failed connect has the transport's words.
-                let cause = match failure {
-                    PoolFailure::LocalConnectionFailure | PoolFailure::RemoteConnectionFailure => cause,
-                    PoolFailure::Overflow | PoolFailure::ConnectTimeout | PoolFailure::PendingTimeout => None,
-                };
-                return Err(Error::new(ErrorKind::Pool(failure), verdict).caused_by(cause));
-            }
-        }
-        Ok(())
+        // Only a failed connect has the transport's words.
+        let cause = match failure {
+            PoolFailure::LocalConnectionFailure | PoolFailure::RemoteConnectionFailure => cause,
+            PoolFailure::Overflow | PoolFailure::ConnectTimeout | PoolFailure::PendingTimeout => None,
+        };
+        let next = self.exchange.handle_pool_failure(self.core.shared.runtime.now(), failure);
+        self.go_on(next, ErrorKind::Pool(failure), cause)
     }
 
     /// The exchange broke on its connection; its body is back.
@@ -289,23 +280,76 @@ where
             self.exchange.handle_done();
             return Err(Error::new(kind, crate::exchange::verdict(progress, Usage::Fresh)));
         }
-        match self.exchange.handle_attempt_failed(progress, None, self.body.replay()) {
+        let now = self.core.shared.runtime.now();
+        let next = self.exchange.handle_attempt_failed(now, progress, None, self.body.replay());
+        if let Next::Requeue { .. } | Next::RetryAt(_) = next {
+            self.body.rewind();
+        }
+        // Connections that are kept alive die together: when their server goes. The last replay is not
+        // left to one of which that is only not known yet.
+        if let Next::Requeue { .. } = next {
+            if progress == Progress::RequestSent && !self.exchange.may_replay_again() {
+                self.retire_idle();
+            }
+        }
+        self.go_on(next, kind, None)
+    }
+
+    /// What follows from a failure.
+    #[cold]
+    fn go_on(&mut self, next: Next, kind: ErrorKind, cause: Option<Arc<io::Error>>) -> Result<(), Error> {
+        let next = match next {
+            // There is nothing to wait for.
+            Next::RetryAt(_) if self.core.shared.is_closing() => {
+                return Err(Error::new(ErrorKind::Closed, self.exchange.verdict()));
+            }
+            Next::RetryAt(at) => self.take_retry_seat(at),
+            Next::Requeue { .. } | Next::Fail(_) => next,
+        };
+        match next {
             Next::Requeue { deadline } => {
                 tracing::debug!(%kind, "replay");
-                self.body.rewind();
-                // Connections that are kept alive die together: when their server goes. The last
-                // replay is not left to one of which that is only not known yet.
-                if progress == Progress::RequestSent && !self.exchange.may_replay_again() {
-                    self.retire_idle();
-                }
                 self.stage = Stage::Choosing(Entry::Again { deadline });
             }
             Next::RetryAt(at) => {
+                tracing::debug!(%kind, "retry after a back-off");
                 self.stage = Stage::BackingOff(Box::pin(self.core.shared.runtime.sleep(at)));
             }
-            Next::Fail(verdict) => return Err(Error::new(kind, verdict)),
+            Next::Fail(verdict) => {
+                self.retrying = None;
+                if let (Route::Cluster(path), Some(RetryDenied::Exhausted)) =
+                    (&self.route, self.exchange.retry_denied())
+                {
+                    path.line.cluster.counters.retry_limit_exceeded.count();
+                }
+                return Err(Error::new(kind, verdict).caused_by(cause));
+            }
         }
         Ok(())
+    }
+
+    /// A retry of a cluster's request needs a seat. The retry before it, if there was one, is over.
+    #[cold]
+    fn take_retry_seat(&mut self, at: Instant) -> Next {
+        let Route::Cluster(Path { line, priority, .. }) = &self.route else { return Next::RetryAt(at) };
+        let counters = &line.cluster.counters;
+        self.retrying = None;
+        self.retrying = RetrySeat::take(&line.cluster, *priority);
+        if self.retrying.is_none() {
+            counters.retry_overflow.count();
+            return self.exchange.handle_retry_refused();
+        }
+        counters.retry.count();
+        Next::RetryAt(at)
+    }
+
+    /// A response to a retry came.
+    #[cold]
+    fn retry_succeeded(&mut self) {
+        self.retrying = None;
+        if let Route::Cluster(path) = &self.route {
+            path.line.cluster.counters.retry_success.count();
+        }
     }
 
     /// Takes idle connections of its pool out of service.
@@ -356,6 +400,9 @@ where
                             None => Body::of_live(attempt.take(), kind, &self.core.nursery),
                         };
                         self.stage = Stage::Done;
+                        if self.retrying.is_some() {
+                            self.retry_succeeded();
+                        }
                         return Poll::Ready(Some(Ok(Answered::Final(response.map(|()| body)))));
                     }
                     // Nothing waits for it here: the body is sent unasked.
@@ -395,7 +442,8 @@ where
             Ok(()) => None,
             Err(error) => {
                 self.stage = Stage::Done;
-                Some(Err(error))
+                self.retrying = None;
+                Some(Err(error.after(self.exchange.retries(), self.exchange.retry_denied())))
             }
         })
     }

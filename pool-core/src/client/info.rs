@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::host::Host;
-use crate::exchange::{Exchange, Usage};
+use crate::exchange::{Exchange, RetryDenied, Usage};
+use crate::runtime::Addresses;
 
 /// In the extensions of every response of this client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,7 @@ impl ConnectionInfo {
 pub(crate) struct Carried {
     pub(crate) id: u64,
     pub(crate) usage: Usage,
+    pub(crate) addresses: Addresses,
 }
 
 /// What is known of a call: during it, with its response, and after its failure.
@@ -67,6 +69,7 @@ pub struct CallInfo<'a> {
     queue_time: Duration,
     replays: u8,
     retries: u8,
+    denied: Option<RetryDenied>,
 }
 
 impl<'a> CallInfo<'a> {
@@ -77,6 +80,7 @@ impl<'a> CallInfo<'a> {
             queue_time: exchange.queue_time(),
             replays: exchange.replays(),
             retries: exchange.retries(),
+            denied: exchange.retry_denied(),
         }
     }
 
@@ -91,6 +95,12 @@ impl<'a> CallInfo<'a> {
     #[must_use]
     pub fn connection(&self) -> Option<u64> {
         self.carried.map(|carried| carried.id)
+    }
+
+    /// Its addresses, for calls to clusters and as far as the connector tells them.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        self.carried.map(|carried| carried.addresses).unwrap_or_default()
     }
 
     /// Whether that connection had served a request before this one.
@@ -115,5 +125,11 @@ impl<'a> CallInfo<'a> {
     #[must_use]
     pub fn retries(&self) -> u8 {
         self.retries
+    }
+
+    /// Why the failure that the call ended with was not retried, where the policy names such failures.
+    #[must_use]
+    pub fn retry_denied(&self) -> Option<RetryDenied> {
+        self.denied
     }
 }

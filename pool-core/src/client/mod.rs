@@ -33,9 +33,12 @@ mod options;
 mod origin;
 mod policy;
 mod request_body;
+mod retry_seat;
+mod routing;
 mod shared;
 mod snapshot;
 mod state;
+mod stats;
 mod upgrade;
 
 pub use body::Body;
@@ -50,6 +53,7 @@ pub use keeper::Keeper;
 pub use policy::CallPolicy;
 pub use request_body::RemakeBody;
 pub use snapshot::{ConnectionSnapshot, PoolSnapshot, Snapshot, Totals};
+pub use stats::{ClusterStats, Gauges, HostStats};
 pub use upgrade::Upgraded;
 
 use std::future::poll_fn;

@@ -98,6 +98,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
     pub(crate) fn turn<T>(&self, now: Instant, step: impl FnOnce(&mut State<C>) -> T) -> T {
         let mut state = lock(&self.state);
         let result = step(&mut state);
+        state.publish();
         // On the way that is taken most the pool binds or settles at once and asks for nothing.
         match state.set.poll_action() {
             Some(action) => self.carry_out(now, state, action),
@@ -152,6 +153,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
                 for place in gone {
                     state.set.handle_report(now, place.pool, place.conn, Report::Closed(ClosedBy::Local));
                 }
+                state.publish();
                 state.act_all(&self.ready, &mut after);
                 state.rearm(now)
             };
@@ -272,6 +274,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
                     let listed = conn.leash.is_listed().then(|| conn.leash.clone());
                     state.give_back(place, conn);
                     state.set.finish(now, place.pool, place.conn, end);
+                    state.publish_requests(place.pool);
                     listed.map_or(Returned::Quiet, Returned::Listed)
                 });
                 match returned {
@@ -315,7 +318,10 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
             Ok(io) => {
                 let host = self.look(|state| state.pool_io(place.pool)?.host.clone());
                 let h1 = host.as_ref().map_or(&self.options.h1, |local| &local.cluster.h1).clone();
-                let conn = Conn::new(io, h1, leash.clone(), self.next_serial());
+                let mut conn = Conn::new(io, h1, leash.clone(), self.next_serial());
+                if host.is_some() {
+                    conn.addresses = self.connector.addresses(&conn.io);
+                }
                 let conn = Box::new(conn);
                 let given_up = self.turn(now, |state| {
                     if !state.is_connecting(leash) {

@@ -113,13 +113,13 @@ impl<L: Ledger> Traced<L> {
     pub fn add_pool(
         &mut self,
         now: Instant,
-        label: &str,
+        label: impl FnOnce() -> String,
         key: &Key<'_>,
         cluster: ClusterId,
         priority: Priority,
     ) -> Result<PoolId, Full> {
         let pool = self.set.add_pool(key, cluster, priority);
-        self.write(now, || Step::AddPool { cluster: cluster.number(), priority, label: label.to_owned() });
+        self.write(now, || Step::AddPool { cluster: cluster.number(), priority, label: label() });
         pool
     }
 
@@ -182,6 +182,12 @@ impl<L: Ledger> Traced<L> {
     pub fn abort(&mut self, now: Instant, pool: PoolId) {
         self.set.abort(now, pool);
         self.write(now, || Step::Abort { pool });
+    }
+
+    /// [`PoolSet::poll_touched`].
+    #[inline]
+    pub fn poll_touched(&mut self) -> Option<PoolId> {
+        self.set.poll_touched()
     }
 
     /// [`PoolSet::poll_action`].

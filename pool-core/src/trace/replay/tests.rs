@@ -71,7 +71,7 @@ impl Worker {
         let cluster = self.set.add_cluster(now, "service", &limits, config, ledger);
         self.serial += 1;
         let key = Key { downstream: Some(self.serial), ..Key::http1("a", 1) };
-        let pool = self.set.add_pool(now, "a:1", &key, cluster, Priority::Default);
+        let pool = self.set.add_pool(now, || "a:1".to_owned(), &key, cluster, Priority::Default);
         self.pools.push(pool.expect("no limit on pools"));
     }
 

@@ -23,7 +23,8 @@ fn file() -> Vec<u8> {
     let ledger = Shared::new(limits).worker(Arc::new(|| {}));
     let cluster = set.add_cluster(now, "orders", &limits, config, ledger);
     let key = Key::http1("10.0.0.1", 80);
-    let pool = set.add_pool(now, "10.0.0.1:80", &key, cluster, Priority::Default).expect("a pool");
+    let pool =
+        set.add_pool(now, || "10.0.0.1:80".to_owned(), &key, cluster, Priority::Default).expect("a pool");
     let mut opened = None;
     let mut drain = move |set: &mut Traced<_>| {
         while let Some((_, action)) = set.poll_action() {

@@ -16,6 +16,10 @@ use crate::measure::cpu;
 /// Every so many requests of a connection one is timed.
 const SAMPLED: u64 = 8;
 
+/// Requests per connection before anything is measured. The same for every run, so that it falls out of
+/// the difference of two.
+const WARM_UP: u64 = 5;
+
 /// A response that takes longer will not come; programs under `valgrind` are slow, not that slow.
 const PATIENCE_MS: u16 = 30_000;
 
@@ -37,9 +41,7 @@ pub(crate) struct Work {
 /// Warms the proxy up, loads it, and gives what both saw of it.
 pub(crate) fn run(work: &Work) -> Result<Figures> {
     let mut load = Load::start(work)?;
-    let concurrency = work.concurrency as u64;
-    // Every connection is open and used after it; a short run under an instrument needs no more.
-    load.phase((work.operations / 4).clamp(concurrency, 20 * concurrency))?;
+    load.phase(WARM_UP * work.concurrency as u64)?;
     load.nanos.clear();
 
     let used = || work.measured.map(cpu::used_by_process).transpose();
@@ -95,7 +97,7 @@ impl Load {
             scratch: vec![0; 64 * 1024],
             request: request.into_bytes(),
             work: *work,
-            nanos: Vec::with_capacity((work.operations / SAMPLED) as usize + 20 * work.concurrency),
+            nanos: Vec::with_capacity((work.operations / SAMPLED) as usize + 2 * work.concurrency),
             errors: 0,
         })
     }

@@ -2,11 +2,14 @@
 //! limits, no timeouts; requests without a body, responses with a length; heads pass as they came.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Context;
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::error::{Error, Result};
@@ -46,14 +49,13 @@ async fn connection(mut client: TcpStream, shared: &Shared) -> Result<()> {
     // The start of a head whose end has not arrived; normally empty.
     let mut rest = Vec::new();
     loop {
-        let upstream = loop {
-            client.readable().await?;
+        let mut upstream = loop {
+            let read = shared.read(&mut client).await?;
+            if read == 0 {
+                return Ok(());
+            }
             {
-                let mut scratch = shared.scratch.borrow_mut();
-                let Some(read) = read(&client, &mut scratch)? else { continue };
-                if read == 0 {
-                    return Ok(());
-                }
+                let scratch = shared.scratch.borrow();
                 let new = &scratch[..read];
                 let free = || shared.free.borrow_mut().pop();
                 if let Some(free) = (rest.is_empty() && is_request(new)?).then(free).flatten() {
@@ -69,12 +71,23 @@ async fn connection(mut client: TcpStream, shared: &Shared) -> Result<()> {
                 break upstream;
             }
         };
-        response(&upstream, &mut client, shared).await?;
+        response(&mut upstream, &mut client, shared).await?;
         shared.free.borrow_mut().push(upstream);
     }
 }
 
 impl Shared {
+    /// Reads into the scratch buffer; the bytes stay until the calling task waits for something.
+    async fn read(&self, stream: &mut TcpStream) -> Result<usize> {
+        let read = |context: &mut Context<'_>| {
+            let mut scratch = self.scratch.borrow_mut();
+            let mut buffer = ReadBuf::new(&mut scratch);
+            let done = Pin::new(&mut *stream).poll_read(context, &mut buffer);
+            done.map_ok(|()| buffer.filled().len())
+        };
+        Ok(poll_fn(read).await?)
+    }
+
     async fn upstream(&self) -> Result<TcpStream> {
         let free = self.free.borrow_mut().pop();
         if let Some(free) = free {
@@ -87,18 +100,17 @@ impl Shared {
 }
 
 /// Passes one response on.
-async fn response(upstream: &TcpStream, client: &mut TcpStream, shared: &Shared) -> Result<()> {
+async fn response(upstream: &mut TcpStream, client: &mut TcpStream, shared: &Shared) -> Result<()> {
     let mut head = Vec::new();
     let mut missing = None;
     while missing != Some(0) {
-        upstream.readable().await?;
+        let read = shared.read(upstream).await?;
+        if read == 0 {
+            return Err(Error::new("the origin closed the connection"));
+        }
         // What the client's socket had no room for.
         let unwritten = {
-            let mut scratch = shared.scratch.borrow_mut();
-            let Some(read) = read(upstream, &mut scratch)? else { continue };
-            if read == 0 {
-                return Err(Error::new("the origin closed the connection"));
-            }
+            let scratch = shared.scratch.borrow();
             let new = &scratch[..read];
             missing = match missing {
                 Some(missing) => Some(usize::checked_sub(missing, read).ok_or_else(too_long)?),
@@ -123,15 +135,6 @@ async fn response(upstream: &TcpStream, client: &mut TcpStream, shared: &Shared)
         }
     }
     Ok(())
-}
-
-/// Bytes read, 0 at the end; `None` if there was nothing to read after all.
-fn read(stream: &TcpStream, buffer: &mut [u8]) -> Result<Option<usize>> {
-    match stream.try_read(buffer) {
-        Ok(read) => Ok(Some(read)),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Writes a request's head to a connection on which nothing is on its way: there is room.

@@ -17,3 +17,4 @@ pub mod book;
 pub mod fuzz_h1;
 pub mod invariants;
 pub mod pool_facts;
+pub mod table;

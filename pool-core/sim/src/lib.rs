@@ -7,8 +7,11 @@
 //! 2. [`book`]: a second, naive account of a pool, kept from facts and orders alone.
 //! 3. [`invariants`]: what must hold; each function carries its number in the specification.
 //! 4. [`mod@bench`]: pools on one ledger, driven as a faithful driver does.
-//! 5. [`pool_facts`]: the walk itself.
-//! 6. [`fuzz_h1`]: bytes of HTTP/1, cut anywhere.
+//! 5. [`steps`]: what a step of the alphabet does to a bench.
+//! 6. [`pool_facts`]: the walk itself.
+//! 7. [`search`]: every interleaving of a small alphabet, instead of a walk through a large one.
+//! 8. [`table`]: what a connection does, state by state, as data.
+//! 9. [`fuzz_h1`]: bytes of HTTP/1, cut anywhere.
 #![forbid(unsafe_code)]
 
 pub mod alphabet;
@@ -17,4 +20,6 @@ pub mod book;
 pub mod fuzz_h1;
 pub mod invariants;
 pub mod pool_facts;
+pub mod search;
+pub mod steps;
 pub mod table;

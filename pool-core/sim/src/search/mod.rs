@@ -1,0 +1,207 @@
+//! Exhaustive search: every order in which the steps of a small alphabet can happen to tiny pools.
+//!
+//! From the unused pools every step that is possible is taken, from every state that this leads to
+//! every step again, breadth first, until no new state appears. After every step all invariants are
+//! checked. Two states are the same if they differ in names, absolute times, history, or in which
+//! of two pools of one host is which ([`key`]).
+//!
+//! What no single state shows is asked of the whole graph afterwards ([`graph`]): if from some moment
+//! on peers answer, sockets close when they are ordered to and time passes, then every order of these
+//! steps comes to an end, nobody waits there, and a pool that was told to end is gone.
+//!
+//! # Reading order
+//!
+//! This file (plan, run, report), [`moves`] (which steps are possible), [`key`], [`graph`],
+//! [`plans`] (what is searched), [`story`] (how a counterexample is told).
+
+pub mod graph;
+pub mod key;
+pub mod moves;
+pub mod plans;
+pub mod story;
+
+use core::fmt;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use pool_core::limits::{Priority, Resource};
+use pool_core::time::Instant;
+
+use crate::alphabet::Step;
+use crate::bench::{Bench, Settings, Side};
+use crate::book::Life;
+use crate::steps;
+use graph::{Arrival, Graph, Traits};
+
+/// What is searched.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it is about, in one line.
+    pub about: &'static str,
+    /// Pools and limits.
+    pub settings: Settings,
+    /// How many requests are queued or bound at a time, in all pools together.
+    pub requests: usize,
+    /// The alphabet. A step about a connection or a queued request stands for one step about each.
+    pub alphabet: Vec<Step>,
+    /// Whether time passes, so that everything comes to rest without anybody's wish.
+    pub rest: Rest,
+    /// Whether tests search it, or only the program: how long it takes.
+    pub size: Size,
+}
+
+/// How far a run comes to rest by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// Idle connections stay.
+    Idle,
+    /// Idle connections are closed by their timers: nothing is left in the end.
+    Empty,
+}
+
+/// How long a plan takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// Seconds in a debug build.
+    Small,
+    /// Up to minutes in a release build.
+    Large,
+}
+
+/// What a complete search found: nothing wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Different states, the first one included.
+    pub states: usize,
+    /// Steps taken.
+    pub transitions: u64,
+    /// Of these, steps of peers that answer and of time that passes.
+    pub fair: usize,
+    /// States in which such runs end.
+    pub ends: usize,
+    /// Steps to the state that is furthest from the first.
+    pub depth: u32,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { states, transitions, fair, ends, depth } = self;
+        write!(f, "{states} states, {transitions} transitions ({fair} fair, {ends} ends), depth {depth}")
+    }
+}
+
+/// A law that was broken, with the shortest way there.
+#[derive(Clone, Debug)]
+pub struct Counterexample {
+    /// What was broken; an invariant by its number.
+    pub law: String,
+    /// The steps, each with the pool that it is taken with.
+    pub path: Vec<(usize, Step)>,
+    /// The same, told.
+    pub story: String,
+}
+
+/// Why there is no report.
+#[derive(Clone, Debug)]
+pub enum Trouble {
+    /// A law was broken.
+    Broken(Box<Counterexample>),
+    /// There are more states than were allowed for.
+    TooMany(Report),
+}
+
+/// When pools begin.
+const BEGIN: Instant = Instant::from_millis(1_000);
+
+/// Searches a plan to its end.
+///
+/// # Errors
+/// The first law that is broken, by a shortest path; or `most` states were not enough.
+pub fn run(plan: &Plan, most: usize, mut progress: impl FnMut(&Report)) -> Result<Report, Trouble> {
+    let mut graph = Graph::default();
+    let first = Bench::new(&plan.settings, BEGIN);
+    graph.arrive(key::of(&first), traits(plan, &first), None);
+    let mut frontier = VecDeque::from([(0, first)]);
+    let mut report = Report { states: 1, transitions: 0, fair: 0, ends: 0, depth: 0 };
+    while let Some((from, bench)) = frontier.pop_front() {
+        for (side, step) in moves::possible(plan, &bench) {
+            let Some(next) = taken(&bench, side, step) else { continue };
+            report.transitions += 1;
+            let next = next.map_err(|law| broken(plan, &graph, law, from, Some((side, step))))?;
+            let arrived = graph.arrive(key::of(&next), traits(plan, &next), Some((from, side, step)));
+            if moves::is_fair(plan, step) {
+                graph.fair_step(from, arrived.state());
+            }
+            if let Arrival::New(state) = arrived {
+                checked_end(&next).map_err(|law| broken(plan, &graph, law, state, None))?;
+                frontier.push_back((state, next));
+            }
+        }
+        report.states = graph.len();
+        report.depth = graph.depth();
+        progress(&report);
+        if report.states > most {
+            return Err(Trouble::TooMany(report));
+        }
+    }
+    let fairness = graph.fairness().map_err(|(law, state)| broken(plan, &graph, law, state, None))?;
+    Ok(Report { fair: fairness.steps, ends: fairness.ends, ..report })
+}
+
+/// Searches with the time that it takes, for programs and tests that print it.
+///
+/// # Errors
+/// As [`run`].
+pub fn timed(plan: &Plan, most: usize) -> Result<(Report, Duration), Trouble> {
+    let began = std::time::Instant::now();
+    run(plan, most, |_| {}).map(|report| (report, began.elapsed()))
+}
+
+/// The world after a step, or the law that it broke; `None` if the world cannot be copied.
+fn taken(bench: &Bench, side: usize, step: Step) -> Option<Result<Bench, String>> {
+    let mut next = bench.fork()?;
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        steps::take(&mut next, side, step);
+        next.forget_the_past();
+    }));
+    Some(outcome.map(|()| next).map_err(|payload| law(payload.as_ref())))
+}
+
+/// Whatever the state: torn down, nothing is left (invariants 12 and 20).
+fn checked_end(bench: &Bench) -> Result<(), String> {
+    let Some(mut last) = bench.fork() else { return Ok(()) };
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        (0..last.sides().len()).for_each(|side| last.abort(side));
+        last.close_everything();
+        last.assert_nothing_is_left();
+    }));
+    outcome.map_err(|payload| format!("after abort: {}", law(payload.as_ref())))
+}
+
+fn broken(plan: &Plan, graph: &Graph, law: String, state: u32, last: Option<(usize, Step)>) -> Trouble {
+    let mut path = graph.path(state);
+    path.extend(last);
+    let story = story::tell(plan, &law, &path);
+    Trouble::Broken(Box::new(Counterexample { law, path, story }))
+}
+
+/// The message of a broken law.
+fn law(payload: &(dyn core::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+    text.unwrap_or_else(|| "a panic without a message".to_owned())
+}
+
+fn traits(plan: &Plan, bench: &Bench) -> Traits {
+    let sides = bench.sides();
+    let used = |resource| bench.ledger().snapshot(Priority::Default, resource).current > 0;
+    Traits {
+        waits: sides.iter().any(|Side { book, .. }| !book.queue.is_empty()),
+        must_be_empty: plan.rest == Rest::Empty
+            || sides.iter().all(|Side { book, .. }| book.life == Life::Ending),
+        empty: sides.iter().all(|Side { pool, .. }| pool.is_idle()) && !Resource::ALL.into_iter().any(used),
+    }
+}

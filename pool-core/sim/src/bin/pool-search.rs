@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use pool_sim::search::plans;
-use pool_sim::search::{Plan, Trouble, timed};
+use pool_sim::search::{Plan, Trouble, run};
 
 const USAGE: &str = "usage: pool-search [--plan NAME]... [--small] [--most STATES] [--list]";
 
@@ -38,8 +38,9 @@ fn main() -> ExitCode {
     }
     let mut broken = 0;
     for plan in &chosen {
-        match timed(plan, most) {
-            Ok((report, took)) => println!("{:20} {report}, {:.1} s", plan.name, took.as_secs_f64()),
+        let began = clock();
+        match run(plan, most, |_| {}) {
+            Ok(report) => println!("{:20} {report}, {:.1} s", plan.name, began.elapsed().as_secs_f64()),
             Err(Trouble::TooMany(report)) => {
                 println!("{:20} NOT COMPLETE after {report}", plan.name);
                 broken += 1;
@@ -51,6 +52,11 @@ fn main() -> ExitCode {
         }
     }
     if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a program tells how long it took")]
+fn clock() -> std::time::Instant {
+    std::time::Instant::now()
 }
 
 fn usage(problem: &str) -> ExitCode {

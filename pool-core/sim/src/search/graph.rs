@@ -3,18 +3,34 @@
 use std::collections::HashMap;
 
 use super::key::Key;
-use crate::alphabet::Step;
+use super::moves::Turn;
 
 /// What is asked about a state after the search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "three independent answers about a state, not a state")]
 pub struct Traits {
-    /// Somebody is queued.
-    pub waits: bool,
-    /// If nothing more is owed, everything has to be gone.
-    pub must_be_empty: bool,
-    /// Everything is gone, and every gauge shows zero.
-    pub empty: bool,
+    /// Whether somebody waits.
+    pub queue: Queue,
+    /// What is left.
+    pub left: Left,
+}
+
+/// Whether somebody waits in any pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "what it says")]
+pub enum Queue {
+    Empty,
+    SomebodyWaits,
+}
+
+/// What is left of connections, requests and seats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing; every gauge shows zero.
+    Nothing,
+    /// Something, which may stay.
+    MayStay,
+    /// Something that must go once nothing more is owed.
+    MustGo,
 }
 
 /// Whether a state was known.
@@ -42,7 +58,7 @@ struct Node {
     /// Steps from the first state.
     depth: u32,
     /// How it was first reached.
-    from: Option<(u32, usize, Step)>,
+    from: Option<(u32, Turn)>,
 }
 
 /// What is known of runs in which everybody does what is owed.
@@ -81,13 +97,13 @@ impl Graph {
         self.nodes.last().map_or(0, |node| node.depth)
     }
 
-    /// The steps by which a state was first reached.
+    /// The turns by which a state was first reached.
     #[must_use]
-    pub fn path(&self, state: u32) -> Vec<(usize, Step)> {
+    pub fn path(&self, state: u32) -> Vec<Turn> {
         let mut path = Vec::new();
         let mut at = state;
-        while let Some((from, side, step)) = self.nodes[at as usize].from {
-            path.push((side, step));
+        while let Some((from, turn)) = self.nodes[at as usize].from {
+            path.push(turn);
             at = from;
         }
         path.reverse();
@@ -95,12 +111,12 @@ impl Graph {
     }
 
     /// A state was reached.
-    pub fn arrive(&mut self, key: Key, traits: Traits, from: Option<(u32, usize, Step)>) -> Arrival {
+    pub fn arrive(&mut self, key: Key, traits: Traits, from: Option<(u32, Turn)>) -> Arrival {
         if let Some(state) = self.known.get(&key) {
             return Arrival::Known(*state);
         }
         let state = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
-        let depth = from.map_or(0, |(from, ..)| self.nodes[from as usize].depth + 1);
+        let depth = from.map_or(0, |(from, _)| self.nodes[from as usize].depth + 1);
         self.known.insert(key, state);
         self.nodes.push(Node { traits, depth, from });
         Arrival::New(state)
@@ -132,10 +148,10 @@ impl Graph {
             if leads_on[state as usize] {
                 continue;
             }
-            if node.traits.waits {
+            if node.traits.queue == Queue::SomebodyWaits {
                 return Err(("24: nothing is owed to those who wait".to_owned(), state));
             }
-            if node.traits.must_be_empty && !node.traits.empty {
+            if node.traits.left == Left::MustGo {
                 return Err(("12: nothing is owed, and something is left".to_owned(), state));
             }
         }

@@ -23,7 +23,6 @@ pub mod story;
 use core::fmt;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
 
 use pool_core::limits::{Priority, Resource};
 use pool_core::time::Instant;
@@ -31,8 +30,8 @@ use pool_core::time::Instant;
 use crate::alphabet::Step;
 use crate::bench::{Bench, Settings, Side};
 use crate::book::Life;
-use crate::steps;
-use graph::{Arrival, Graph, Traits};
+use graph::{Arrival, Graph, Left, Queue, Traits};
+use moves::Turn;
 
 /// What is searched.
 #[derive(Clone, Debug)]
@@ -47,10 +46,21 @@ pub struct Plan {
     pub requests: usize,
     /// The alphabet. A step about a connection or a queued request stands for one step about each.
     pub alphabet: Vec<Step>,
+    /// Whether drivers may hand in two things before they take orders.
+    pub turns: Turns,
     /// Whether time passes, so that everything comes to rest without anybody's wish.
     pub rest: Rest,
     /// Whether tests search it, or only the program: how long it takes.
     pub size: Size,
+}
+
+/// How much happens before orders are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turns {
+    /// One step.
+    Single,
+    /// One step or any two, as when a connection reports twice.
+    Pairs,
 }
 
 /// How far a run comes to rest by itself.
@@ -98,8 +108,8 @@ impl fmt::Display for Report {
 pub struct Counterexample {
     /// What was broken; an invariant by its number.
     pub law: String,
-    /// The steps, each with the pool that it is taken with.
-    pub path: Vec<(usize, Step)>,
+    /// The turns that lead there.
+    pub path: Vec<Turn>,
     /// The same, told.
     pub story: String,
 }
@@ -127,12 +137,12 @@ pub fn run(plan: &Plan, most: usize, mut progress: impl FnMut(&Report)) -> Resul
     let mut frontier = VecDeque::from([(0, first)]);
     let mut report = Report { states: 1, transitions: 0, fair: 0, ends: 0, depth: 0 };
     while let Some((from, bench)) = frontier.pop_front() {
-        for (side, step) in moves::possible(plan, &bench) {
-            let Some(next) = taken(&bench, side, step) else { continue };
+        for turn in moves::possible(plan, &bench) {
+            let Some(next) = taken(&bench, turn) else { continue };
             report.transitions += 1;
-            let next = next.map_err(|law| broken(plan, &graph, law, from, Some((side, step))))?;
-            let arrived = graph.arrive(key::of(&next), traits(plan, &next), Some((from, side, step)));
-            if moves::is_fair(plan, step) {
+            let next = next.map_err(|law| broken(plan, &graph, law, from, Some(turn)))?;
+            let arrived = graph.arrive(key::of(&next), traits(plan, &next), Some((from, turn)));
+            if moves::is_fair(plan, turn) {
                 graph.fair_step(from, arrived.state());
             }
             if let Arrival::New(state) = arrived {
@@ -151,20 +161,11 @@ pub fn run(plan: &Plan, most: usize, mut progress: impl FnMut(&Report)) -> Resul
     Ok(Report { fair: fairness.steps, ends: fairness.ends, ..report })
 }
 
-/// Searches with the time that it takes, for programs and tests that print it.
-///
-/// # Errors
-/// As [`run`].
-pub fn timed(plan: &Plan, most: usize) -> Result<(Report, Duration), Trouble> {
-    let began = std::time::Instant::now();
-    run(plan, most, |_| {}).map(|report| (report, began.elapsed()))
-}
-
 /// The world after a step, or the law that it broke; `None` if the world cannot be copied.
-fn taken(bench: &Bench, side: usize, step: Step) -> Option<Result<Bench, String>> {
+fn taken(bench: &Bench, turn: Turn) -> Option<Result<Bench, String>> {
     let mut next = bench.fork()?;
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        steps::take(&mut next, side, step);
+        turn.take(&mut next);
         next.forget_the_past();
     }));
     Some(outcome.map(|()| next).map_err(|payload| law(payload.as_ref())))
@@ -181,7 +182,7 @@ fn checked_end(bench: &Bench) -> Result<(), String> {
     outcome.map_err(|payload| format!("after abort: {}", law(payload.as_ref())))
 }
 
-fn broken(plan: &Plan, graph: &Graph, law: String, state: u32, last: Option<(usize, Step)>) -> Trouble {
+fn broken(plan: &Plan, graph: &Graph, law: String, state: u32, last: Option<Turn>) -> Trouble {
     let mut path = graph.path(state);
     path.extend(last);
     let story = story::tell(plan, &law, &path);
@@ -198,10 +199,15 @@ fn law(payload: &(dyn core::any::Any + Send)) -> String {
 fn traits(plan: &Plan, bench: &Bench) -> Traits {
     let sides = bench.sides();
     let used = |resource| bench.ledger().snapshot(Priority::Default, resource).current > 0;
+    let idle = sides.iter().all(|Side { pool, .. }| pool.is_idle());
+    let ending = plan.rest == Rest::Empty || sides.iter().all(|Side { book, .. }| book.life == Life::Ending);
+    let waits = sides.iter().any(|Side { book, .. }| !book.queue.is_empty());
     Traits {
-        waits: sides.iter().any(|Side { book, .. }| !book.queue.is_empty()),
-        must_be_empty: plan.rest == Rest::Empty
-            || sides.iter().all(|Side { book, .. }| book.life == Life::Ending),
-        empty: sides.iter().all(|Side { pool, .. }| pool.is_idle()) && !Resource::ALL.into_iter().any(used),
+        queue: if waits { Queue::SomebodyWaits } else { Queue::Empty },
+        left: match (idle && !Resource::ALL.into_iter().any(used), ending) {
+            (true, _) => Left::Nothing,
+            (false, false) => Left::MayStay,
+            (false, true) => Left::MustGo,
+        },
     }
 }

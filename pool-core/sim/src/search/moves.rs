@@ -2,24 +2,69 @@
 
 use pool_core::report::{ClosedBy, StreamEnd};
 
-use super::Plan;
+use super::{Plan, Turns};
 use crate::alphabet::{Aim, ConnectionFact, Step, Target};
 use crate::bench::{Bench, Side};
 use crate::book::{End, Life};
+use crate::steps;
 
-/// Every step that can be taken, with the pool that it is taken with.
+/// What is handed in before orders are taken: a step with its pool, and perhaps one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    before: Option<(usize, Step)>,
+    last: (usize, Step),
+}
+
+impl Turn {
+    /// The steps one by one, each with the pool that it is taken with.
+    pub fn steps(self) -> impl Iterator<Item = (usize, Step)> {
+        let held =
+            self.before.into_iter().flat_map(|(side, step)| [(side, Step::HoldOrdersBack), (side, step)]);
+        held.chain([self.last])
+    }
+
+    /// Takes the turn, all orders included.
+    pub fn take(self, bench: &mut Bench) {
+        self.steps().for_each(|(side, step)| steps::take(bench, side, step));
+        if self.before.is_some() {
+            // The second step may have been one that no driver could take, and passed by.
+            bench.take_all_orders();
+        }
+    }
+}
+
+/// Every turn that can be taken.
 #[must_use]
-pub fn possible(plan: &Plan, bench: &Bench) -> Vec<(usize, Step)> {
+pub fn possible(plan: &Plan, bench: &Bench) -> Vec<Turn> {
+    let (steps, room) = single(plan, bench);
+    let mut turns: Vec<Turn> = steps.iter().map(|last| Turn { before: None, last: *last }).collect();
+    match plan.turns {
+        Turns::Single => return turns,
+        Turns::Pairs => {}
+    }
+    let asks = |step: Step| matches!(step, Step::Request { .. } | Step::Requeue { .. });
+    for before in &steps {
+        for last in &steps {
+            if room > 1 || !asks(before.1) || !asks(last.1) {
+                turns.push(Turn { before: Some(*before), last: *last });
+            }
+        }
+    }
+    turns
+}
+
+/// Every step that can be taken, and for how many more requests there is room.
+fn single(plan: &Plan, bench: &Bench) -> (Vec<(usize, Step)>, usize) {
     let in_flight: usize =
         bench.sides().iter().map(|Side { book, .. }| book.queue.len() + book.active() as usize).sum();
-    let room = in_flight < plan.requests;
+    let room = plan.requests.saturating_sub(in_flight);
     let mut moves = Vec::new();
     for (side, Side { book, .. }) in bench.sides().iter().enumerate() {
         for step in &plan.alphabet {
             match *step {
                 Step::Request { .. } | Step::Requeue { .. } => {
                     // A pool that was told to end refuses requests; once is enough to see that.
-                    if room && (book.life == Life::Open || book.there().count() == 0) {
+                    if room > 0 && (book.life == Life::Open || book.there().count() == 0) {
                         moves.push((side, *step));
                     }
                 }
@@ -49,13 +94,14 @@ pub fn possible(plan: &Plan, bench: &Bench) -> Vec<(usize, Step)> {
             }
         }
     }
-    moves
+    (moves, room)
 }
 
-/// Whether a step is owed by peers that answer and by time: handshakes complete, exchanges end well,
+/// Whether a turn is one step that is owed by peers that answer and by time: handshakes complete, exchanges end well,
 /// sockets close when ordered to, a peer that allowed no stream allows some, and time passes.
 #[must_use]
-pub fn is_fair(plan: &Plan, step: Step) -> bool {
+pub fn is_fair(plan: &Plan, turn: Turn) -> bool {
+    let Turn { before: None, last: (_, step) } = turn else { return false };
     match step {
         Step::Settled | Step::Advance { .. } => true,
         Step::Connection { fact, .. } => match fact {

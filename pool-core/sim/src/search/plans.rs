@@ -7,7 +7,7 @@ use pool_core::limits::{Limits, Resource, Thresholds};
 use pool_core::pool::{CancelPolicy, DrainMode, EarlyData, HostHealth};
 use pool_core::report::{ClosedBy, StreamEnd};
 
-use super::{Plan, Rest, Size};
+use super::{Plan, Rest, Size, Turns};
 use crate::alphabet::{Aim, ConnectionFact, Step, Target};
 use crate::bench::Settings;
 
@@ -39,6 +39,15 @@ pub fn all() -> Vec<Plan> {
         timers(),
         timers_h2(),
         drain_deadline(),
+        pairs(h1(), "h1-pairs", Size::Large),
+        pairs(h1_budget(), "h1-budget-pairs", Size::Small),
+        pairs(h2(), "h2-pairs", Size::Large),
+        pairs(h2_settings(), "h2-settings-pairs", Size::Large),
+        pairs(early_data(), "early-data-pairs", Size::Large),
+        pairs(retries(), "retries-pairs", Size::Small),
+        pairs(drain(), "drain-pairs", Size::Large),
+        pairs(two_workers(), "two-workers-pairs", Size::Large),
+        pairs(timers(), "timers-pairs", Size::Large),
         two_workers_timers(),
         two_hosts_limits(),
         everything_h1(),
@@ -113,6 +122,11 @@ fn tight(connections: u32) -> Thresholds {
     Thresholds::unlimited().max_connections(connections).max_pending_requests(2).max_requests(2)
 }
 
+/// A plan whose drivers may hand in any two things before they take orders.
+fn pairs(plan: Plan, name: &'static str, size: Size) -> Plan {
+    Plan { name, turns: Turns::Pairs, size, ..plan }
+}
+
 fn h1() -> Plan {
     Plan {
         name: "h1",
@@ -127,6 +141,7 @@ fn h1() -> Plan {
             on(ConnectionFact::StreamEndedAndSettled { end: StreamEnd::Complete }),
             cancel(CancelPolicy::CloseExcess),
         ]),
+        turns: Turns::Single,
         rest: Rest::Idle,
         size: Size::Small,
     }
@@ -143,6 +158,7 @@ fn h1_budget() -> Plan {
         ),
         requests: 3,
         alphabet: with(&[on(ConnectionFact::Retire), cancel(CancelPolicy::CloseExcess)]),
+        turns: Turns::Single,
         rest: Rest::Idle,
         size: Size::Small,
     }
@@ -161,6 +177,7 @@ fn h2() -> Plan {
             on(ConnectionFact::ProtocolError),
             cancel(CancelPolicy::CloseExcess),
         ]),
+        turns: Turns::Single,
         rest: Rest::Idle,
         size: Size::Small,
     }
@@ -185,6 +202,7 @@ fn h2_settings() -> Plan {
         settings: settings(config(H2), tight(1), &[0]),
         requests: 3,
         alphabet: settings_steps(),
+        turns: Turns::Single,
         rest: Rest::Idle,
         size: Size::Small,
     }
@@ -214,6 +232,7 @@ fn early_data() -> Plan {
             on(ConnectionFact::CapacityChanged { limit: 2 }),
             cancel(CancelPolicy::CloseExcess),
         ]),
+        turns: Turns::Single,
         rest: Rest::Idle,
         size: Size::Small,
     }
@@ -234,6 +253,7 @@ fn retries() -> Plan {
             ended(StreamEnd::RemoteReset),
             cancel(CancelPolicy::CloseExcess),
         ]),
+        turns: Turns::Single,
         rest: Rest::Idle,
         size: Size::Small,
     }
@@ -258,6 +278,7 @@ fn drain() -> Plan {
         settings: settings(config(H1), tight(2), &[0]),
         requests: 3,
         alphabet: drain_steps(),
+        turns: Turns::Single,
         rest: Rest::Idle,
         size: Size::Small,
     }
@@ -293,6 +314,7 @@ fn limits() -> Plan {
             set(Resource::Requests, 2),
             on(ConnectionFact::Retire),
         ]),
+        turns: Turns::Single,
         rest: Rest::Idle,
         size: Size::Small,
     }
@@ -305,6 +327,7 @@ fn two_workers() -> Plan {
         settings: settings(config(H1), tight(1), &[0, 0]),
         requests: 3,
         alphabet: with(&[on(ConnectionFact::Retire), cancel(CancelPolicy::CloseExcess)]),
+        turns: Turns::Single,
         rest: Rest::Idle,
         size: Size::Small,
     }
@@ -330,6 +353,7 @@ fn two_workers_strict() -> Plan {
         settings: settings(strict, tight(1), &[0, 0]),
         requests: 3,
         alphabet: with(&[TICK]),
+        turns: Turns::Single,
         rest: Rest::Empty,
         size: Size::Small,
     }
@@ -347,6 +371,7 @@ fn timers() -> Plan {
         settings: settings(config, tight(1), &[0]),
         requests: 2,
         alphabet: with(&[TICK, Step::Timeout]),
+        turns: Turns::Single,
         rest: Rest::Empty,
         size: Size::Small,
     }
@@ -365,6 +390,7 @@ fn timers_h2() -> Plan {
         settings: settings(config, tight(2), &[0]),
         requests: 3,
         alphabet: with(&[TICK, on(ConnectionFact::GoAway)]),
+        turns: Turns::Single,
         rest: Rest::Empty,
         size: Size::Large,
     }
@@ -379,6 +405,7 @@ fn drain_deadline() -> Plan {
         settings: settings(config, tight(1), &[0]),
         requests: 3,
         alphabet: with(&[TICK, on(ConnectionFact::GoAway), Step::Drain { mode: DrainMode::AndDelete }]),
+        turns: Turns::Single,
         rest: Rest::Empty,
         size: Size::Small,
     }
@@ -396,6 +423,7 @@ fn two_workers_timers() -> Plan {
         settings: settings(config, tight(1), &[0, 0]),
         requests: 3,
         alphabet: with(&[TICK, Step::Drain { mode: DrainMode::Existing }, cancel(CancelPolicy::CloseExcess)]),
+        turns: Turns::Single,
         rest: Rest::Empty,
         size: Size::Large,
     }
@@ -409,6 +437,7 @@ fn two_hosts_limits() -> Plan {
         settings: settings(config(H1), tight(2).max_connections_per_host(1), &[0, 1]),
         requests: 3,
         alphabet: with(&[set(0), set(1), set(2), on(ConnectionFact::Retire)]),
+        turns: Turns::Single,
         rest: Rest::Idle,
         size: Size::Large,
     }
@@ -437,6 +466,7 @@ fn everything_h1() -> Plan {
         settings: settings(config, tight(2), &[0]),
         requests: 3,
         alphabet,
+        turns: Turns::Single,
         rest: Rest::Empty,
         size: Size::Large,
     }
@@ -463,6 +493,7 @@ fn everything_h2() -> Plan {
         ),
         requests: 3,
         alphabet,
+        turns: Turns::Single,
         rest: Rest::Idle,
         size: Size::Large,
     }

@@ -3,6 +3,7 @@
 use core::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::moves::Turn;
 use super::{BEGIN, Plan};
 use crate::alphabet::Step;
 use crate::bench::{Bench, Event, Side};
@@ -10,12 +11,14 @@ use crate::steps;
 
 /// What was broken, and each step with what the pools answered and ordered.
 #[must_use]
-pub fn tell(plan: &Plan, law: &str, path: &[(usize, Step)]) -> String {
+pub fn tell(plan: &Plan, law: &str, path: &[Turn]) -> String {
     let mut story = format!("broken: {law}\nplan {}: {}\n", plan.name, plan.about);
     let mut bench = Bench::new(&plan.settings, BEGIN);
-    for (number, (side, step)) in (1..).zip(path) {
-        let _ = writeln!(story, "{number:3}. {}", name(&bench, *side, *step));
-        let went = catch_unwind(AssertUnwindSafe(|| steps::take(&mut bench, *side, *step)));
+    for (number, turn) in (1..).zip(path) {
+        for (side, step) in turn.steps() {
+            let _ = writeln!(story, "{number:3}. {}", name(&bench, side, step));
+        }
+        let went = catch_unwind(AssertUnwindSafe(|| turn.take(&mut bench)));
         for (side, event) in &bench.events {
             let _ = match event {
                 Event::Answer(answer) => writeln!(story, "       pool {side} answers {answer:?}"),

@@ -19,6 +19,7 @@ pub mod bench;
 pub mod book;
 pub mod fuzz_h1;
 pub mod invariants;
+pub mod model;
 pub mod pool_facts;
 pub mod search;
 pub mod steps;

@@ -1,43 +1,14 @@
 //! Code, table and page of a connection's states, held together.
 
 use pool_sim::table::cells::cell;
+use pool_sim::table::check::check;
 use pool_sim::table::page::page;
-use pool_sim::table::stage::{Case, Queue, Seen, play};
-use pool_sim::table::{Also, Fact, Name, Row};
-
-/// The rows of a cell that fit a case.
-fn fitting(case: Case, fact: Fact) -> Vec<&'static Row> {
-    let rows = cell(case.state, fact).iter();
-    rows.filter(|row| row.when.iter().all(|condition| case.is(*condition))).collect()
-}
-
-/// What a row says about a case: nobody is served who does not wait.
-fn expected(row: &Row, case: Case, fact: Fact) -> Seen {
-    let asks = matches!(fact, Fact::Request | Fact::SafeRequest | Fact::LastRequest);
-    let somebody = asks || case.queue == Queue::OneWaits;
-    let also = row.also.iter().copied().filter(|also| match also {
-        Also::Binds | Also::Fails | Also::Opens => somebody,
-        Also::Queues | Also::Notifies => true,
-    });
-    Seen { to: row.to, also: also.collect() }
-}
+use pool_sim::table::stage::Case;
+use pool_sim::table::{Fact, Name};
 
 #[test]
 fn the_machine_does_what_the_table_says_in_every_case() {
-    let mut played = 0;
-    let mut wrong = Vec::new();
-    for case in Case::all() {
-        for fact in Fact::ALL {
-            let rows = fitting(case, fact);
-            assert_eq!(rows.len(), 1, "{fact:?} in {case:?} fits {rows:?}");
-            let (seen, said) = (play(case, fact), expected(rows[0], case, fact));
-            if seen != said {
-                wrong.push(format!("{fact:?} in {case:?}\n  the table: {said:?}\n  the machine: {seen:?}"));
-            }
-            played += 1;
-        }
-    }
-    assert!(wrong.is_empty(), "{} of {played}:\n{}", wrong.len(), wrong.join("\n"));
+    let played = check().unwrap_or_else(|wrong| panic!("{wrong}"));
     assert!(played > 1_500, "{played} played");
 }
 

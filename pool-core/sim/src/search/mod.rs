@@ -30,6 +30,7 @@ use pool_core::time::Instant;
 use crate::alphabet::Step;
 use crate::bench::{Bench, Settings, Side};
 use crate::book::Life;
+use crate::engines::law;
 use graph::{Arrival, Graph, Left, Queue, Traits};
 use moves::Turn;
 
@@ -179,7 +180,7 @@ fn checked_end(bench: &Bench) -> Result<(), String> {
         last.close_everything();
         last.assert_nothing_is_left();
     }));
-    outcome.map_err(|payload| format!("after abort: {}", law(payload.as_ref())))
+    outcome.map_err(|payload| format!("{}\n(once torn down)", law(payload.as_ref())))
 }
 
 fn broken(plan: &Plan, graph: &Graph, law: String, state: u32, last: Option<Turn>) -> Trouble {
@@ -187,13 +188,6 @@ fn broken(plan: &Plan, graph: &Graph, law: String, state: u32, last: Option<Turn
     path.extend(last);
     let story = story::tell(plan, &law, &path);
     Trouble::Broken(Box::new(Counterexample { law, path, story }))
-}
-
-/// The message of a broken law.
-fn law(payload: &(dyn core::any::Any + Send)) -> String {
-    let text = payload.downcast_ref::<String>().cloned();
-    let text = text.or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-    text.unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
 fn traits(plan: &Plan, bench: &Bench) -> Traits {

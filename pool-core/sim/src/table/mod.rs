@@ -6,9 +6,10 @@
 //!
 //! # Reading order
 //!
-//! The words below, [`cells`] (the table), [`stage`], [`page`].
+//! The words below, [`cells`] (the table), [`stage`], [`check`](mod@check), [`page`].
 
 pub mod cells;
+pub mod check;
 pub mod page;
 pub mod stage;
 

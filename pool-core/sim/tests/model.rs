@@ -20,6 +20,23 @@ fn seeded_duels_are_drawn() {
     }
 }
 
+/// A duel that is broken off proves nothing about what would have followed.
+#[test]
+fn few_duels_are_broken_off() {
+    let mut drawn = 0;
+    for seed in 0..500 {
+        let input = bytes(seed ^ 0x0d0e1, 500);
+        let mut choices = Choices::new(&input);
+        let settings = comparable(pool_facts::settings(&mut choices));
+        let mut duel = Duel::new(&settings, Instant::from_millis(1));
+        while !choices.is_exhausted() {
+            duel.take(Step::read(&mut choices));
+        }
+        drawn += usize::from(duel.is_drawn());
+    }
+    assert!(drawn < 100, "{drawn} of 500");
+}
+
 /// What proptest shrinks: settings, and steps of which any can be left out.
 struct Play {
     settings: [u8; 32],

@@ -60,6 +60,15 @@ enum Taking {
     AfterOneMore,
 }
 
+/// Whether a duel goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    On,
+    /// Unlike connections had something due at the same instant. Who is first is not promised, so the
+    /// two sides may part here.
+    Drawn,
+}
+
 /// A duel in progress.
 #[derive(Debug)]
 pub struct Duel {
@@ -72,6 +81,7 @@ pub struct Duel {
     current: usize,
     tokens: u64,
     taking: Taking,
+    course: Course,
 }
 
 impl Duel {
@@ -97,16 +107,32 @@ impl Duel {
             current: 0,
             tokens: 0,
             taking: Taking::AtOnce,
+            course: Course::On,
         }
     }
 
-    /// Takes one step with both.
+    /// Whether it was broken off: from here on the sides may part.
+    #[must_use]
+    pub fn is_drawn(&self) -> bool {
+        self.course == Course::Drawn
+    }
+
+    /// Takes one step with both, a nanosecond after the last one.
     ///
     /// # Panics
     /// If they differ in anything that can be seen.
     pub fn take(&mut self, step: Step) {
+        if self.is_drawn() {
+            return;
+        }
         let p = self.current;
+        self.now = self.now + Duration::from_nanos(1);
+        self.world.now = self.now;
         match step {
+            Step::Timeout if self.world.is_tied(p) => {
+                self.course = Course::Drawn;
+                return;
+            }
             Step::NextPool => {
                 self.current = (p + 1) % self.machines.len();
                 return;
@@ -375,6 +401,10 @@ impl Duel {
         {
             self.now = self.now.max(at);
             self.world.now = self.now;
+            if self.world.is_tied(p) {
+                self.course = Course::Drawn;
+                return;
+            }
             self.machines[p].pool.handle_timeout(self.now, &mut self.ledger);
             self.world.timeout(p);
             self.turn();

@@ -58,6 +58,23 @@ impl World {
         all.into_iter().flatten().collect()
     }
 
+    /// Whether several unlike connections have something due at the instant at which the pool is to be
+    /// called: in which order it comes is not promised.
+    pub(super) fn is_tied(&self, p: usize) -> bool {
+        let Some(next) = self.next_due(p) else { return false };
+        let due = self.conns(p).flat_map(|(serial, _)| self.deadlines(p, serial));
+        let mut at_once = due.filter(|due| due.at <= next.at.max(self.now)).map(|due| match due.what {
+            What::Request(_) => None,
+            What::Connection(reason, c) => {
+                let conn = &self.pools[p].conns[c];
+                let shape = (conn.state, conn.seat, conn.heard, conn.usage);
+                Some((reason, shape, conn.active, conn.limit, conn.remaining))
+            }
+        });
+        let first = at_once.next();
+        at_once.any(|other| Some(other) != first)
+    }
+
     /// When the pool has to be called; now if somebody settles.
     pub(super) fn deadline(&self, p: usize) -> Option<Instant> {
         if self.settling(p) > 0 { Some(self.now) } else { self.next_due(p).map(|due| due.at) }

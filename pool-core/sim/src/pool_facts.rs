@@ -38,7 +38,7 @@ pub fn settings(choices: &mut Choices<'_>) -> Settings {
     let config = PoolConfig::builder(multiplexing)
         .max_requests_per_connection(choices.pick(&[None, None, Some(1), Some(2), Some(3)]))
         .per_upstream_preconnect_ratio(choices.pick(&RATIOS))
-        .connect_timeout(ms(40))
+        .connect_timeout(choices.pick(&[ms(40), ms(40), ms(200)]))
         .idle_timeout(choices.pick(&[None, Some(ms(70))]))
         .idle_jitter(jitter)
         .max_connection_duration(choices.pick(&[None, Some(ms(90))]))

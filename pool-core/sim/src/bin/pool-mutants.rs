@@ -1,5 +1,5 @@
 //! Puts every bug of the table into a scratch copy of the sources, one at a time, and expects its engine
-//! to find it: `pool-mutants [NAME]...`.
+//! to find it: `pool-mutants [NAME]...`. Asked for a single one, it also prints what the engine tells.
 //!
 //! The copy lies in the target folder and is built in debug with little optimization. Nothing outside it
 //! is changed.
@@ -55,7 +55,10 @@ fn all_found(chosen: &[&Mutant]) -> io::Result<bool> {
         println!("{verdict:9} {:30} by {}: {}", mutant.name, mutant.engine, first.unwrap_or("nothing"));
         if !found {
             survivors += 1;
-            println!("          expected: {}\n{}", mutant.law, said.unwrap_or_default());
+            println!("          expected: {}", mutant.law);
+        }
+        if !found || chosen.len() == 1 {
+            println!("{}", said.unwrap_or_default());
         }
     }
     println!("{} of {} found", chosen.len() - survivors, chosen.len());

@@ -201,7 +201,7 @@ pub const MUTANTS: [Mutant; 24] = [
         find: "let index = self.slots.table.settling.tail;",
         replace: "let index = self.slots.table.settling.head;",
         engine: Model,
-        law: "pool 0",
+        law: "the orders of pool",
     },
     Mutant {
         name: "count-overflow-twice",

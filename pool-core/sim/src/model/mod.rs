@@ -7,9 +7,9 @@
 //!
 //! # Reading order
 //!
-//! This file (what there is, and every sum), [`ledger`] (who may have a seat), [`open`] (when a
-//! connection is opened), [`serve`] (who gets which), [`end`] (streams and connections end),
-//! [`wish`] (cancel, drain, teardown), [`wake`] (deadlines), [`duel`] (the machine against the model).
+//! This file (what there is, and every sum), `ledger` (who may have a seat), `open` (when a
+//! connection is opened), `serve` (who gets which), `end` (streams and connections end),
+//! `wish` (cancel, drain, teardown), `wake` (deadlines), [`duel`] (the machine against the model).
 
 pub mod duel;
 mod end;

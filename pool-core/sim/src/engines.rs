@@ -55,8 +55,11 @@ impl Engine {
     pub fn run(self) -> Result<(), String> {
         match self {
             Self::Table => table::check::check().map(|_| ()).map_err(|wrong| format!("broken: {wrong}")),
-            Self::Walk => seeds(pool_facts::run),
-            Self::Model => seeds(duel::run),
+            Self::Walk => seeds(pool_facts::run, |_| String::new()),
+            Self::Model => seeds(duel::run, |bytes| {
+                let (settings, steps) = duel::spelled(bytes);
+                duel::tell(&settings, &steps)
+            }),
             Self::Search(name) => {
                 let Some(plan) = plans::named(name) else { return Err(format!("no plan {name}")) };
                 match run(&plan, usize::MAX, |_| {}) {
@@ -69,11 +72,11 @@ impl Engine {
     }
 }
 
-fn seeds(play: fn(&[u8])) -> Result<(), String> {
+fn seeds(play: fn(&[u8]), tell: fn(&[u8]) -> String) -> Result<(), String> {
     for seed in 0..SEEDS {
         let input = bytes(seed, 64 + (seed % 7) as usize * 100);
         if let Err(payload) = catch_unwind(|| play(&input)) {
-            return Err(format!("broken: {}\nseed {seed}", law(payload.as_ref())));
+            return Err(format!("broken: {}\nseed {seed}\n{}", law(payload.as_ref()), tell(&input)));
         }
     }
     Ok(())

@@ -26,5 +26,6 @@ pub mod model;
 pub mod mutants;
 pub mod pool_facts;
 pub mod search;
+pub mod shrink;
 pub mod steps;
 pub mod table;

@@ -1,8 +1,10 @@
 //! The machine against the model: the same steps for both, and everything that can be seen of them
 //! compared after each.
 
+use core::fmt::Write as _;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use pool_core::config::{EarlyDataSupport, Jitter, Ratio};
@@ -14,20 +16,47 @@ use pool_core::time::{Deadline, Instant};
 use super::{Order, Reply, Seat, Serial, World};
 use crate::alphabet::{Aim, Choices, ConnectionFact, Step, Target};
 use crate::bench::Settings;
+use crate::engines::law;
 use crate::pool_facts;
+use crate::shrink::needed;
 
 const OTHER: Claimant = Claimant { pool: PoolId(99), host: HostId(99), priority: Priority::Default };
 
 /// A duel of which any bytes spell settings and steps. Panics where machine and model differ.
 pub fn run(bytes: &[u8]) {
+    let (settings, steps) = spelled(bytes);
+    play(&settings, &steps);
+}
+
+/// The settings and steps that bytes spell.
+#[must_use]
+pub fn spelled(bytes: &[u8]) -> (Settings, Vec<Step>) {
     let mut choices = Choices::new(bytes);
     let settings = comparable(pool_facts::settings(&mut choices));
-    let mut duel = Duel::new(&settings, Instant::from_millis(1));
-    for _ in 0..MAX_STEPS {
-        if choices.is_exhausted() {
-            break;
-        }
-        duel.take(Step::read(&mut choices));
+    let mut steps = Vec::new();
+    while !choices.is_exhausted() && steps.len() < MAX_STEPS {
+        steps.push(Step::read(&mut choices));
+    }
+    (settings, steps)
+}
+
+/// A duel of these steps. Panics where machine and model differ.
+pub fn play(settings: &Settings, steps: &[Step]) {
+    let mut duel = Duel::new(settings, Instant::from_millis(1));
+    steps.iter().for_each(|step| duel.take(*step));
+}
+
+/// A duel that fails, cut down to the steps that it takes, told; one step to a line.
+#[must_use]
+pub fn tell(settings: &Settings, steps: &[Step]) -> String {
+    let left = needed(steps, |steps| catch_unwind(|| play(settings, steps)).is_err());
+    let mut story = format!("{settings:?}\n");
+    for (number, step) in (1..).zip(&left) {
+        let _ = writeln!(story, "{number:3}. {step:?}");
+    }
+    match catch_unwind(|| play(settings, &left)) {
+        Ok(()) => story,
+        Err(payload) => format!("broken: {}\n{story}", law(payload.as_ref())),
     }
 }
 

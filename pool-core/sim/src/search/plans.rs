@@ -33,6 +33,7 @@ pub fn all() -> Vec<Plan> {
         drain(),
         drain_h2(),
         limits(),
+        limits_all(),
         two_workers(),
         two_workers_h2(),
         two_workers_strict(),
@@ -297,26 +298,42 @@ fn drain_h2() -> Plan {
     }
 }
 
+fn set(resource: Resource, max: u8) -> Step {
+    Step::SetLimit { resource, max }
+}
+
 fn limits() -> Plan {
-    let set = |resource, max| Step::SetLimit { resource, max };
     Plan {
         name: "limits",
-        about: "HTTP/1: limits that are raised, lowered and set to zero while pools run",
+        about: "HTTP/1: max_connections raised, lowered and set to zero while the pool runs",
         settings: settings(config(H1), tight(1), &[0]),
         requests: 3,
         alphabet: with(&[
             set(Resource::Connections, 0),
             set(Resource::Connections, 1),
             set(Resource::Connections, 2),
-            set(Resource::Pending, 0),
-            set(Resource::Pending, 2),
-            set(Resource::Requests, 0),
-            set(Resource::Requests, 2),
             on(ConnectionFact::Retire),
         ]),
         turns: Turns::Single,
         rest: Rest::Idle,
         size: Size::Small,
+    }
+}
+
+fn limits_all() -> Plan {
+    let mut alphabet = limits().alphabet;
+    alphabet.extend([
+        set(Resource::Pending, 0),
+        set(Resource::Pending, 2),
+        set(Resource::Requests, 0),
+        set(Resource::Requests, 2),
+    ]);
+    Plan {
+        name: "limits-all",
+        about: "the same with max_pending_requests and max_requests",
+        alphabet,
+        size: Size::Large,
+        ..limits()
     }
 }
 
@@ -430,7 +447,7 @@ fn two_workers_timers() -> Plan {
 }
 
 fn two_hosts_limits() -> Plan {
-    let set = |max| Step::SetLimit { resource: Resource::Connections, max };
+    let set = |max| set(Resource::Connections, max);
     Plan {
         name: "two-hosts-limits",
         about: "HTTP/1, pools of two hosts, one connection per host, the cluster's limit raised and lowered",

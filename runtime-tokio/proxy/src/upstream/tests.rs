@@ -26,6 +26,7 @@ fn cluster(discovery: Discovery, endpoints: Vec<Endpoint>) -> Cluster {
         endpoints,
         pool: Arc::new(PoolConfig::default()),
         limits: Limits::default(),
+        buffer_limit: 1 << 20,
         max_headers_count: 100,
         max_response_headers_kb: 60,
         enable_trailers: false,

@@ -27,6 +27,7 @@ pub(crate) fn listener(routes: Vec<Route>) -> Listener {
         reuse_port: true,
         backlog: 1024,
         buffer_limit: 1024 * 1024,
+        drain_type: DrainType::Default,
         manager: manager(routes),
     }
 }
@@ -96,7 +97,8 @@ pub(crate) fn forward(cluster: usize) -> Forward {
 pub(crate) fn retry(retries: u8) -> Retry {
     let policy = RetryPolicy {
         max_replays: 2,
-        max_connect_retries: retries,
+        max_retries: retries,
+        retry_on: pool_core::exchange::RetryOn::CONNECT_FAILURE,
         base_interval: Duration::from_millis(1),
         max_interval: Duration::from_millis(2),
     };
@@ -118,6 +120,7 @@ pub(crate) fn cluster(hosts: &[SocketAddr]) -> Cluster {
         endpoints: hosts.iter().map(endpoint).collect(),
         pool: Arc::new(PoolConfig::default()),
         limits: Limits::default(),
+        buffer_limit: 1 << 20,
         max_headers_count: 100,
         max_response_headers_kb: 60,
         enable_trailers: false,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use pool_core::config::{EarlyDataSupport, Jitter, Ratio};
 use pool_core::id::{ConnId, HostId, PoolId, Token, WaiterId};
-use pool_core::limits::{self, Claimant, Ledger, Limits, Local, Priority, Resource};
+use pool_core::limits::{self, Claimant, Ledger, Limits, Local, Priority};
 use pool_core::pool::{Action, Answer, DrainCause, EarlyData, Pool, Request, State};
 use pool_core::time::Instant;
 

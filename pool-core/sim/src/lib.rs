@@ -9,6 +9,7 @@
 //! 4. [`mod@bench`]: pools on one ledger, driven as a faithful driver does.
 //! 5. [`pool_facts`]: the walk itself.
 //! 6. [`fuzz_h1`]: bytes of HTTP/1, cut anywhere.
+//! 7. [`net`]: whole clients and servers on a simulated network, from one seed (`README.md`).
 #![forbid(unsafe_code)]
 
 pub mod alphabet;
@@ -16,4 +17,5 @@ pub mod bench;
 pub mod book;
 pub mod fuzz_h1;
 pub mod invariants;
+pub mod net;
 pub mod pool_facts;

@@ -121,8 +121,10 @@ impl Ask {
             }
             return Outcome::Refused;
         }
-        let number = response.headers().get("x-id").and_then(|value| value.to_str().ok()?.parse().ok());
-        if number != Some(id) {
+        let number = response.headers().get("x-id");
+        let number: Option<u64> = number.and_then(|value| value.to_str().ok()?.parse().ok());
+        // Nonsense has no number: it may begin as a response, and may not end as one.
+        if number.is_some_and(|number| number != id) {
             world.object(|| format!("request {id} got the response of {number:?}: {:?}", response.headers()));
         }
         if let Whim::Holds(time) = self.whim {
@@ -156,6 +158,9 @@ impl Ask {
             }
         }
         let (got, want) = (check.length(), if self.method == Method::HEAD { 0 } else { self.want });
+        if number.is_none() {
+            world.object(|| format!("request {id} got something that is no response to it"));
+        }
         if got != want && !(got < want && world.account().may_be_short(id)) {
             world.object(|| format!("request {id}: the response ended after {got} of {want} bytes"));
         }

@@ -214,6 +214,15 @@ impl Conn {
         world.at(weather.after_partitions(arrival), move || conn.reset(to, destroys));
     }
 
+    /// RST sets out towards both ends, and nothing behind it.
+    fn tear(self: &Rc<Self>, state: &mut State, from: End) {
+        self.send_reset(state, from.other());
+        self.send_reset(state, from);
+        for pipe in &mut state.pipes {
+            pipe.is_dead = true;
+        }
+    }
+
     /// RST arrives.
     fn reset(&self, at: End, destroys: bool) {
         let mut state = self.state.borrow_mut();
@@ -240,6 +249,9 @@ impl Conn {
             return;
         }
         pipe.fin = Fin::Sent;
+        if pipe.is_dead {
+            return;
+        }
         self.say(|| format!("{} sends FIN", from.name()));
         match pipe.flight.back_mut() {
             Some(last) if rides => {
@@ -297,9 +309,7 @@ impl Stream {
 
     /// Ends the connection with RST in both directions.
     pub fn abort(&self) {
-        let state = self.conn.state.borrow();
-        self.conn.send_reset(&state, self.end.other());
-        self.conn.send_reset(&state, self.end);
+        self.conn.tear(&mut self.conn.state.borrow_mut(), self.end);
     }
 
     fn stutters(&self, cx: &Context<'_>) -> bool {
@@ -406,8 +416,7 @@ impl Io for Stream {
             match fault {
                 Fault::Reset => {
                     net.world.account().count("net: reset at a byte");
-                    conn.send_reset(&state, self.end.other());
-                    conn.send_reset(&state, self.end);
+                    conn.tear(&mut state, self.end);
                 }
                 Fault::BlackHole => {
                     net.world.account().count("net: black hole");

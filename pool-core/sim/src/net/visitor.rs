@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::account::{Effect, Outcome};
-use super::content::Check;
+use super::content::{Check, bytes_from};
 use super::net::Net;
 use super::peer::{Read, Stop, Watch, read_some, write_all};
 use super::rng::Rng;
@@ -79,9 +79,9 @@ pub async fn visit(net: Net, to: SocketAddr, errand: Errand, mut rng: Rng, stop:
         }
         Errand::HalfABody => {
             let id = world.account().register(Effect::Idempotent);
-            let head = format!("PUT / HTTP/1.1\r\nHost: a\r\nx-id: {id}\r\nx-want: 5\r\nx-upload: 10\r\nContent-Length: 10\r\n\r\n12");
+            let head = format!("PUT / HTTP/1.1\r\nHost: a\r\nx-id: {id}\r\nx-want: 5\r\nx-upload: 10\r\nContent-Length: 10\r\n\r\n");
             world.account().outcome(id, Outcome::Cancelled);
-            write_all(&mut io, &watch, head.as_bytes()).await;
+            write_all(&mut io, &watch, &[head.into_bytes(), bytes_from(id, 0, 3)].concat()).await;
         }
         Errand::Nonsense => {
             write_all(&mut io, &watch, b"\x16\x03\x01 this is no HTTP\r\n\r\n").await;

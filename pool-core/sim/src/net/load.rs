@@ -127,6 +127,10 @@ impl Ask {
         if number.is_some_and(|number| number != id) {
             world.object(|| format!("request {id} got the response of {number:?}: {:?}", response.headers()));
         }
+        if number.is_none() && self.method == Method::HEAD {
+            // What is wrong with it is in its content, which HEAD does not have.
+            return Outcome::Refused;
+        }
         if let Whim::Holds(time) = self.whim {
             world.pause(time).await;
             world.account().count("caller: held a response unread");

@@ -330,13 +330,16 @@ impl Site {
         while at < end {
             let piece = if is_slow { self.rng.borrow_mut().within(1, 4000) as usize } else { 16 * 1024 };
             let next = (at + piece).min(end);
-            if !session.write(&message[at..next]).await {
+            let goes_on = session.write(&message[at..next]).await
+                && (!is_slow || session.pause(self.micros((0, 20_000))).await);
+            if !goes_on {
+                // It was stopped, and closes as if this were all.
+                if framing == Framing::UntilEof && session.is_stopped() {
+                    self.world().account().cut_silently(asked.id);
+                }
                 return false;
             }
             at = next;
-            if is_slow && !session.pause(self.micros((0, 20_000))).await {
-                return false;
-            }
         }
         if cut {
             if self.rng.borrow_mut().permille(300) {

@@ -148,6 +148,12 @@ impl Session {
         self.to - self.from + self.wire.buffered()
     }
 
+    /// Whether its script has to end.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.watch.is_over()
+    }
+
     /// The next piece of a request, within `limit` if there is one.
     pub async fn next(&mut self, limit: Option<Duration>) -> Got {
         let mut sleep = pin!(limit.map(|limit| self.world.sleep(self.world.now() + limit)));

@@ -10,6 +10,7 @@ use http_body::Body as _;
 use pool_core::client::{Body, Client, Error, ErrorKind};
 use pool_core::error::PoolFailure;
 use pool_core::runtime::Resolved;
+use pool_core::wire::h1;
 
 use super::account::{Effect, Outcome};
 use super::content::{Check, Content, Pace};
@@ -100,6 +101,10 @@ impl Ask {
             Ok(response) => self.read(&world, id, response).await,
             Err(error) => {
                 world.say(|| format!("request {id} failed: {error}"));
+                if let ErrorKind::Request(words) = error.kind() {
+                    // Nothing that is asked for here is malformed.
+                    world.object(|| format!("request {id} was refused by the client: {words}"));
+                }
                 Outcome::Failed(name_of(&error), error.verdict())
             }
         }
@@ -216,7 +221,8 @@ fn name_of(error: &Error) -> &'static str {
         ErrorKind::Closed => "outcome: client closed",
         ErrorKind::ClosedByPool => "outcome: closed by the pool",
         ErrorKind::Connection(_) => "outcome: connection broke",
-        ErrorKind::Protocol(_) => "outcome: protocol error",
+        ErrorKind::Protocol(h1::Error::Eof(_)) => "outcome: closed by the peer",
+        ErrorKind::Protocol(h1::Error::Peer(_) | h1::Error::Limit(_)) => "outcome: protocol error",
         ErrorKind::RequestBody(_) => "outcome: request body broke",
         ErrorKind::Request(_) => "outcome: request refused by the client",
         _ => "outcome: another error",

@@ -89,6 +89,7 @@ impl Profile {
                 "outcome: complete",
                 "outcome: connection broke",
                 "outcome: protocol error",
+                "outcome: closed by the peer",
                 "outcome: connect timeout",
                 "outcome: body broke",
                 "verdict: never sent",
@@ -226,6 +227,17 @@ impl Plan {
         plan
     }
 
+    /// Everything but the requests, in a few lines.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let Self { profile, weather, moods, pool, limits, retry, replay_limit, workers, origins, asks, .. } = self;
+        format!(
+            "{profile:?}, {} requests by {workers} clients\n  {weather:?}\n  {moods:?}\n  {pool:?}\n  {limits:?}\n  \
+             {retry:?}, keeps {replay_limit} bytes\n  {origins:?}",
+            asks.len()
+        )
+    }
+
     fn ask(&self, rng: &mut Rng, span: u64) -> Ask {
         let methods =
             [Method::GET, Method::GET, Method::GET, Method::HEAD, Method::POST, Method::POST, Method::PUT];
@@ -328,7 +340,7 @@ fn pool(rng: &mut Rng, profile: Profile) -> Arc<PoolConfig> {
     let millis = |millis| Some(Duration::from_millis(millis));
     let builder = PoolConfig::builder(Multiplexing::Exclusive)
         .connect_timeout(Duration::from_millis(*rng.pick(&[100, 1000, 5000])))
-        .idle_timeout(*rng.pick(&[millis(1), millis(50), millis(3_600_000), None]))
+        .idle_timeout(*rng.pick(&[millis(5), millis(50), millis(3_600_000), None]))
         .max_connection_duration(*rng.pick(&[None, None, millis(2), millis(500)]))
         .max_requests_per_connection(*rng.pick(&[None, None, Some(1), Some(3)]))
         .drain_timeout(*rng.pick(&[None, millis(20)]))

@@ -171,7 +171,7 @@ impl Room {
     fn build(world: World, seed: u64) -> Self {
         let plan = Plan::of(seed);
         world.set_moods(plan.moods);
-        world.say(|| format!("seed {seed}: {:?}, {} requests, {:?}", plan.profile, plan.asks.len(), plan.weather));
+        world.say(|| format!("seed {seed}: {}", plan.describe()));
         let net = Net::new(world.clone(), seed, plan.weather.clone());
         let draw = |index: usize| RefCell::new(Rng::new(seed).fork(100 + index as u64));
         let origins = plan.origins.iter().enumerate().map(|(index, origin)| {
@@ -229,7 +229,7 @@ impl Room {
                 }
             }
         };
-        let most_steps = 2_000_000 + 20_000 * self.plan.asks.len() as u64;
+        let most_steps = 5_000_000 + 20_000 * self.plan.asks.len() as u64;
         let halt = self.world.run(most_steps, every, &inspector);
         drop(inspector);
         self.judge(halt);

@@ -83,6 +83,15 @@ impl Listener {
         Async::new(TcpListener::bind(address)?).map(Self)
     }
 
+    /// Listens with a socket that was set up elsewhere (`SO_REUSEPORT`, a backlog, inherited), which
+    /// is made non-blocking.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    pub fn from_std(listener: TcpListener) -> io::Result<Self> {
+        Async::new(listener).map(Self)
+    }
+
     /// The address that it listens on.
     ///
     /// # Errors

@@ -46,8 +46,8 @@ impl Future for TcpConnect {
     }
 }
 
-/// Accepts TCP connections, with `TCP_NODELAY`. Made with [`Listener::bind`], or from a tokio
-/// listener that was set up elsewhere.
+/// Accepts TCP connections, with `TCP_NODELAY`. Made with [`Listener::bind`], or from a listener of
+/// tokio or of the standard library that was set up elsewhere.
 #[derive(Debug)]
 pub struct Listener(pub TcpListener);
 
@@ -58,6 +58,16 @@ impl Listener {
     /// As [`TcpListener::bind`].
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
         TcpListener::bind(address).await.map(Self)
+    }
+
+    /// Listens with a socket that was set up elsewhere (`SO_REUSEPORT`, a backlog, inherited), which
+    /// is made non-blocking. Call it within a tokio runtime, as [`TcpListener::from_std`].
+    ///
+    /// # Errors
+    /// What the operating system said.
+    pub fn from_std(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener).map(Self)
     }
 
     /// The address that it listens on.

@@ -1,12 +1,11 @@
 //! The circuit breakers of all origins, shared by the clients that are built with them.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::leash::{ReadyList, lock};
+use super::leash::lock;
 use crate::cluster::{CanonicalKey, Key};
-use crate::limits::{Limits, Shared, SharedHandle};
+use crate::limits::{Limits, Shared, SharedHandle, Wake};
 
 /// Limits per origin, counted over every client that was built with a clone of this value.
 ///
@@ -25,18 +24,9 @@ impl Breakers {
         Self { limits, origins: Arc::default() }
     }
 
-    /// A worker's share in the breakers of one origin. When another worker freed a seat for it,
-    /// `freed` is set and the keeper woken.
-    pub(crate) fn worker(
-        &self,
-        key: &Key<'_>,
-        freed: Arc<AtomicBool>,
-        ready: Arc<ReadyList>,
-    ) -> SharedHandle {
-        let wake = Arc::new(move || {
-            freed.store(true, Ordering::Release);
-            ready.wake_keeper();
-        });
+    /// A worker's share in the breakers of one origin; `wake` is called when another worker freed a seat
+    /// for it.
+    pub(crate) fn worker(&self, key: &Key<'_>, wake: Wake) -> SharedHandle {
         let name = CanonicalKey::of(key);
         let mut origins = lock(&self.origins);
         // Origins that nobody uses any more are forgotten here, where a new one is rare enough.

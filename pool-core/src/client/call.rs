@@ -5,6 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use http::{Request, Response, request};
 use http_body::Body as HttpBody;
@@ -12,15 +13,20 @@ use http_body::Body as HttpBody;
 use super::adopted::Nursery;
 use super::attempt::{Attempt, Fault};
 use super::body::Body;
+use super::cluster::Cluster;
 use super::conn::{Conn, Idle};
-use super::error::{BodyError, Error, ErrorKind};
-use super::info::ConnectionInfo;
+use super::error::{BodyError, Error, ErrorKind, OriginFault};
+use super::info::{CallInfo, Carried, ConnectionInfo};
+use super::line::Path;
+use super::options::Options;
 use super::origin::Origin;
+use super::policy::CallPolicy;
 use super::request_body::{RemakeBody, RequestBody};
 use super::shared::{Entry, Shared};
 use super::state::{Outcome, Ticket};
 use crate::error::{PoolFailure, Verdict};
-use crate::exchange::{Exchange, Next, Progress, Repeatable, Usage};
+use crate::exchange::{Exchange, Next, Progress, Repeatable, RetryPolicy, Usage};
+use crate::report::{ClosedBy, Report};
 use crate::runtime::{Connect, Runtime};
 use crate::time::Instant;
 use crate::wire::h1::{BodyKind, Event, RequestHead, TargetForm};
@@ -40,8 +46,27 @@ pub struct Call<R: Runtime, C: Connect, B> {
     /// While no attempt has it.
     body: RequestBody<B>,
     exchange: Exchange,
+    route: Route,
+    /// The connection of the last attempt.
+    carried: Option<Carried>,
     stage: Stage<R, C, B>,
     span: tracing::Span,
+}
+
+/// Who says where the request goes.
+enum Route {
+    /// Its URI.
+    Url,
+    /// The balancer of a cluster.
+    Cluster(Path),
+}
+
+/// An answer of the peer.
+pub enum Answered<R: Runtime, C: Connect, B> {
+    /// An interim response (1xx but 101); more follows.
+    Interim(Response<()>),
+    /// The response. Nothing follows.
+    Final(Response<Body<R, C, B>>),
 }
 
 enum Stage<R: Runtime, C: Connect, B> {
@@ -64,31 +89,101 @@ where
     B: HttpBody + Unpin,
     B::Error: Into<BodyError>,
 {
-    pub(crate) fn new(core: Arc<Core<R, C, B>>, request: Request<B>) -> Self
+    /// A request to the origin that its URI names.
+    pub(crate) fn to_url(core: Arc<Core<R, C, B>>, request: Request<B>) -> Self
+    where
+        B: 'static,
+    {
+        let Options { retry, replay_limit, .. } = core.shared.options;
+        Self::new(core, request, Route::Url, retry, replay_limit)
+    }
+
+    /// A request to a host of a cluster.
+    pub(crate) fn to_cluster(
+        core: Arc<Core<R, C, B>>,
+        cluster: &Cluster,
+        policy: &CallPolicy,
+        request: Request<B>,
+    ) -> Self
+    where
+        B: 'static,
+    {
+        let CallPolicy { retry, priority, replay_limit } = *policy;
+        let line = core.shared.line(cluster.inner());
+        Self::new(core, request, Route::Cluster(Path { line, host: None, priority }), retry, replay_limit)
+    }
+
+    fn new(
+        core: Arc<Core<R, C, B>>,
+        request: Request<B>,
+        route: Route,
+        retry: RetryPolicy,
+        replay_limit: usize,
+    ) -> Self
     where
         B: 'static,
     {
         let (mut head, body) = request.into_parts();
         let remake =
             if head.extensions.is_empty() { None } else { head.extensions.remove::<RemakeBody<B>>() };
-        let options = &core.shared.options;
-        let seed = options.seed ^ core.shared.next_serial();
-        let exchange = Exchange::new(Repeatable::from(&head.method), options.retry, seed);
+        let seed = core.shared.options.seed ^ core.shared.next_serial();
+        let exchange = Exchange::new(Repeatable::from(&head.method), retry, seed);
         let span = tracing::debug_span!("request", method = %head.method, uri = %head.uri);
-        let keep = if exchange.may_replay() { options.replay_limit } else { 0 };
+        let keep = if exchange.may_replay() { replay_limit } else { 0 };
         let body = RequestBody::new(body, remake, keep);
-        Self { core, head, body, exchange, stage: Stage::Choosing(Entry::New), span }
+        Self { core, head, body, exchange, route, carried: None, stage: Stage::Choosing(Entry::New), span }
+    }
+
+    /// What is known of the call so far; complete once it has its response or has failed.
+    pub fn info(&self) -> CallInfo<'_> {
+        let host = match &self.route {
+            Route::Url => None,
+            Route::Cluster(path) => path.host.as_ref().map(|local| &local.host),
+        };
+        CallInfo::new(host, self.carried, &self.exchange)
+    }
+
+    /// The next answer of the peer. As a future a call passes interim responses over.
+    ///
+    /// # Errors
+    /// As awaiting the call. After an error or the final response it is never ready again.
+    pub fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answered<R, C, B>, Error>> {
+        // A span that nobody subscribed to is not worth a clone.
+        let span = if self.span.is_disabled() { tracing::Span::none() } else { self.span.clone() };
+        let _entered = span.enter();
+        loop {
+            if let Some(answer) = ready!(self.step(cx)) {
+                return Poll::Ready(answer);
+            }
+        }
+    }
+
+    fn acquire(&mut self, now: Instant, entry: Entry) -> Result<Outcome<C::Io>, OriginFault> {
+        let shared = &self.core.shared;
+        Ok(match &mut self.route {
+            Route::Url => shared.acquire(now, &Origin::of(&self.head.uri)?, entry),
+            Route::Cluster(path) => shared.acquire_in(now, path, entry),
+        })
+    }
+
+    /// How long it may be queued.
+    fn pending_timeout(&self) -> Option<Duration> {
+        match &self.route {
+            Route::Url => self.core.shared.options.pool.pending_timeout(),
+            Route::Cluster(path) => path.line.cluster.pool.pending_timeout(),
+        }
     }
 
     /// Asks for a connection. Connections that turn out to be dead before a byte was written do not
     /// count as attempts.
     #[inline]
     fn choose(&mut self, cx: &mut Context<'_>, mut entry: Entry) -> Result<(), Error> {
-        let origin = Origin::of(&self.head.uri)
-            .map_err(|fault| Error::new(ErrorKind::Origin(fault), Verdict::NeverSent))?;
         loop {
             let now = self.core.shared.runtime.now();
-            match self.core.shared.acquire(now, &origin, entry) {
+            let outcome = self
+                .acquire(now, entry)
+                .map_err(|fault| Error::new(ErrorKind::Origin(fault), Verdict::NeverSent))?;
+            match outcome {
                 Outcome::Bound(conn) => match probe(&self.core.shared, cx, conn) {
                     Probed::Alive(conn) => {
                         self.bind(now, conn);
@@ -106,7 +201,7 @@ where
                     let deadline = match entry {
                         Entry::Again { deadline: Some(deadline) } => Some(deadline),
                         Entry::New | Entry::Again { deadline: None } => {
-                            self.core.shared.options.pool.pending_timeout().map(|limit| now + limit)
+                            self.pending_timeout().map(|limit| now + limit)
                         }
                     };
                     self.exchange.handle_queued(now, deadline);
@@ -114,15 +209,26 @@ where
                     return Ok(());
                 }
                 Outcome::Failed(failure, cause) => return self.unbound(failure, cause),
-                Outcome::Closed => return Err(Error::new(ErrorKind::Closed, self.exchange.verdict())),
+                Outcome::NoHost => return Err(self.refused(ErrorKind::NoHost)),
+                Outcome::NoPool => return Err(self.refused(ErrorKind::NoPool)),
+                Outcome::Closed => return Err(self.refused(ErrorKind::Closed)),
             }
         }
+    }
+
+    /// There is nothing to ask.
+    #[cold]
+    fn refused(&mut self, kind: ErrorKind) -> Error {
+        let verdict = self.exchange.verdict();
+        self.exchange.handle_done();
+        Error::new(kind, verdict)
     }
 
     /// A connection is the request's own.
     #[inline]
     fn bind(&mut self, now: Instant, conn: Box<Conn<C::Io>>) {
         self.exchange.handle_bound(now, conn.usage);
+        self.carried = Some(Carried { id: conn.serial, usage: conn.usage });
         let body = self.body.take();
         self.stage = Stage::Bound { attempt: Attempt::new(self.core.shared.clone(), conn, body) };
     }
@@ -142,7 +248,9 @@ where
             },
             Outcome::Failed(failure, cause) => return self.unbound(failure, cause),
             Outcome::Queued(ticket) => self.stage = Stage::Queued(ticket),
-            Outcome::Closed => return Err(Error::new(ErrorKind::Closed, self.exchange.verdict())),
+            Outcome::NoHost => return Err(self.refused(ErrorKind::NoHost)),
+            Outcome::NoPool => return Err(self.refused(ErrorKind::NoPool)),
+            Outcome::Closed => return Err(self.refused(ErrorKind::Closed)),
         }
         Ok(())
     }
@@ -188,11 +296,8 @@ where
                 self.body.rewind();
                 // Connections that are kept alive die together: when their server goes. The last
                 // replay is not left to one of which that is only not known yet.
-                let is_last = self.exchange.replays() == self.core.shared.options.retry.max_replays;
-                if let (true, Progress::RequestSent, Ok(origin)) =
-                    (is_last, progress, Origin::of(&self.head.uri))
-                {
-                    self.core.shared.retire_idle(self.core.shared.runtime.now(), &origin);
+                if progress == Progress::RequestSent && !self.exchange.may_replay_again() {
+                    self.retire_idle();
                 }
                 self.stage = Stage::Choosing(Entry::Again { deadline });
             }
@@ -202,6 +307,24 @@ where
             Next::Fail(verdict) => return Err(Error::new(kind, verdict)),
         }
         Ok(())
+    }
+
+    /// Takes idle connections of its pool out of service.
+    #[cold]
+    fn retire_idle(&self) {
+        let shared = &self.core.shared;
+        match &self.route {
+            Route::Url => {
+                if let Ok(origin) = Origin::of(&self.head.uri) {
+                    shared.retire_idle(shared.runtime.now(), &origin.key());
+                }
+            }
+            Route::Cluster(path) => {
+                if let Some(local) = &path.host {
+                    shared.retire_idle(shared.runtime.now(), &local.host.key(path.priority));
+                }
+            }
+        }
     }
 
     /// One step from where it stands; `None` if there is more to do at once.
@@ -218,13 +341,15 @@ where
                 match ready!(attempt.poll_event(cx, Some(head))) {
                     Ok(Event::Head(mut response, kind)) => {
                         self.exchange.handle_done();
-                        response.extensions_mut().insert(ConnectionInfo::new(
-                            attempt.serial(),
-                            attempt.usage(),
-                            self.exchange.queue_time(),
-                            self.exchange.replays(),
-                            self.exchange.retries(),
-                        ));
+                        if let Route::Url = self.route {
+                            response.extensions_mut().insert(ConnectionInfo::new(
+                                attempt.serial(),
+                                attempt.usage(),
+                                self.exchange.queue_time(),
+                                self.exchange.replays(),
+                                self.exchange.retries(),
+                            ));
+                        }
                         // A response that is all here leaves nothing of its attempt to move out.
                         let read = if kind == BodyKind::Tunnel { None } else { attempt.take_read() };
                         let body = match read {
@@ -232,10 +357,13 @@ where
                             None => Body::of_live(attempt.take(), kind, &self.core.nursery),
                         };
                         self.stage = Stage::Done;
-                        return Poll::Ready(Some(Ok(response.map(|()| body))));
+                        return Poll::Ready(Some(Ok(Answered::Final(response.map(|()| body)))));
                     }
-                    // Interim responses ask for nothing here: the body is sent unasked.
-                    Ok(_) => Ok(()),
+                    // Nothing waits for it here: the body is sent unasked.
+                    Ok(Event::Informational(response)) => {
+                        return Poll::Ready(Some(Ok(Answered::Interim(response))));
+                    }
+                    Ok(Event::Data(_) | Event::Trailers(_) | Event::End(_) | Event::Idle(_)) => Ok(()),
                     Err(fault) => {
                         self.body = attempt.take_body();
                         self.stage = Stage::Done;
@@ -275,7 +403,7 @@ where
 }
 
 /// What a call gives.
-type Answer<R, C, B> = Result<Response<Body<R, C, B>>, Error>;
+type Answer<R, C, B> = Result<Answered<R, C, B>, Error>;
 
 /// What a look at the socket of a bound connection found, before a byte was written.
 enum Probed<I> {
@@ -294,18 +422,31 @@ fn probe<R: Runtime, C: Connect>(
     mut conn: Box<Conn<C::Io>>,
 ) -> Probed<C::Io> {
     let usage = conn.usage;
-    if usage == Usage::Reused && !conn.leash.is_listed() {
+    // Half of what a peer says before it closes an idle connection may have been read from it, and
+    // nothing else come since.
+    let is_alive = conn.wire.can_reuse();
+    if is_alive && usage == Usage::Reused && !conn.leash.is_listed() {
         return Probed::Alive(conn);
     }
     match conn.probe(cx) {
-        Idle::Quiet => Probed::Alive(conn),
-        Idle::Over(report, by) => {
-            shared.bury(shared.runtime.now(), conn, None, report, by);
-            match usage {
-                Usage::Reused => Probed::DeadWhileIdle,
-                Usage::Fresh => Probed::DeadOnArrival,
-            }
-        }
+        Idle::Quiet if conn.wire.can_reuse() => Probed::Alive(conn),
+        Idle::Quiet => dead(shared, conn, None, ClosedBy::Local),
+        Idle::Over(report, by) => dead(shared, conn, report, by),
+    }
+}
+
+#[cold]
+fn dead<R: Runtime, C: Connect>(
+    shared: &Shared<R, C>,
+    conn: Box<Conn<C::Io>>,
+    report: Option<Report>,
+    by: ClosedBy,
+) -> Probed<C::Io> {
+    let usage = conn.usage;
+    shared.bury(shared.runtime.now(), conn, None, report, by);
+    match usage {
+        Usage::Reused => Probed::DeadWhileIdle,
+        Usage::Fresh => Probed::DeadOnArrival,
     }
 }
 
@@ -316,17 +457,16 @@ where
     B: HttpBody + Unpin,
     B::Error: Into<BodyError>,
 {
-    type Output = Answer<R, C, B>;
+    type Output = Result<Response<Body<R, C, B>>, Error>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        // A span that nobody subscribed to is not worth a clone.
-        let span = if this.span.is_disabled() { tracing::Span::none() } else { this.span.clone() };
-        let _entered = span.enter();
         loop {
-            if let Some(answer) = ready!(this.step(cx)) {
-                return Poll::Ready(answer);
+            match ready!(this.poll_answer(cx)) {
+                Ok(Answered::Interim(_)) => {}
+                Ok(Answered::Final(response)) => return Poll::Ready(Ok(response)),
+                Err(error) => return Poll::Ready(Err(error)),
             }
         }
     }

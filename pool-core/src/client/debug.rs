@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Body, Builder, Call, Client, Keeper, RemakeBody, Upgraded};
+use super::{Answered, Body, Builder, Call, Client, Keeper, RemakeBody, Upgraded};
 use crate::runtime::{Connect, Runtime};
 
 impl<R: Runtime, C: Connect, B> fmt::Debug for Client<R, C, B> {
@@ -15,6 +15,15 @@ impl<R: Runtime, C: Connect, B> fmt::Debug for Client<R, C, B> {
 impl<R: Runtime, C: Connect, B> fmt::Debug for Call<R, C, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call").finish_non_exhaustive()
+    }
+}
+
+impl<R: Runtime, C: Connect, B> fmt::Debug for Answered<R, C, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interim(response) => f.debug_tuple("Interim").field(response).finish(),
+            Self::Final(response) => f.debug_tuple("Final").field(&response.status()).finish(),
+        }
     }
 }
 

@@ -31,6 +31,11 @@ pub enum ErrorKind {
     Origin(OriginFault),
     /// The client was closed.
     Closed,
+    /// The cluster has no host to choose (Envoy: `no healthy upstream`, `UH`).
+    NoHost,
+    /// No pool may be made: `max_connection_pools` has no room. Envoy answers as if there were no host
+    /// (`UH`), and counts `upstream_cx_pool_overflow`.
+    NoPool,
     /// The pool gave the request back: a breaker, a connect failure, a queue timeout.
     Pool(PoolFailure),
     /// The connection broke while the exchange was on it.
@@ -95,7 +100,7 @@ impl Error {
     /// Whether a circuit breaker refused it: Envoy's `overflow`.
     #[must_use]
     pub fn is_overflow(&self) -> bool {
-        matches!(self.kind, ErrorKind::Pool(PoolFailure::Overflow))
+        matches!(self.kind, ErrorKind::Pool(PoolFailure::Overflow) | ErrorKind::NoPool)
     }
 }
 
@@ -106,6 +111,8 @@ impl fmt::Display for ErrorKind {
             Self::Origin(OriginFault::Scheme) => f.write_str("the request's URI scheme is not supported"),
             Self::Origin(OriginFault::Port) => f.write_str("the request's URI has a port above 65535"),
             Self::Closed => f.write_str("the client was closed"),
+            Self::NoHost => f.write_str("the cluster has no host"),
+            Self::NoPool => f.write_str("no connection: too many pools"),
             Self::Pool(failure) => write!(f, "no connection: {failure}"),
             Self::Connection(error) => write!(f, "connection broke: {error}"),
             Self::Protocol(error) => write!(f, "{error}"),
@@ -132,7 +139,11 @@ impl StdError for Error {
             return Some(&**cause);
         }
         match &self.kind {
-            ErrorKind::Origin(_) | ErrorKind::Closed | ErrorKind::ClosedByPool => None,
+            ErrorKind::Origin(_)
+            | ErrorKind::Closed
+            | ErrorKind::NoHost
+            | ErrorKind::NoPool
+            | ErrorKind::ClosedByPool => None,
             ErrorKind::Pool(failure) => Some(failure),
             ErrorKind::Connection(error) => Some(error),
             ErrorKind::Protocol(error) => Some(error),

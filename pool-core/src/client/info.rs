@@ -1,8 +1,10 @@
 //! What a response tells about the connection that it came on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::exchange::Usage;
+use super::host::Host;
+use crate::exchange::{Exchange, Usage};
 
 /// In the extensions of every response of this client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,72 @@ impl ConnectionInfo {
     }
 
     /// How often the request asked again after a failed connect.
+    #[must_use]
+    pub fn retries(&self) -> u8 {
+        self.retries
+    }
+}
+
+/// The connection that carried an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Carried {
+    pub(crate) id: u64,
+    pub(crate) usage: Usage,
+}
+
+/// What is known of a call: during it, with its response, and after its failure.
+#[derive(Clone, Copy, Debug)]
+pub struct CallInfo<'a> {
+    host: Option<&'a Arc<Host>>,
+    carried: Option<Carried>,
+    queue_time: Duration,
+    replays: u8,
+    retries: u8,
+}
+
+impl<'a> CallInfo<'a> {
+    pub(crate) fn new(host: Option<&'a Arc<Host>>, carried: Option<Carried>, exchange: &Exchange) -> Self {
+        Self {
+            host,
+            carried,
+            queue_time: exchange.queue_time(),
+            replays: exchange.replays(),
+            retries: exchange.retries(),
+        }
+    }
+
+    /// The host that was chosen last; `None` for calls to URLs, and if there was none to choose.
+    #[must_use]
+    pub fn host(&self) -> Option<&'a Arc<Host>> {
+        self.host
+    }
+
+    /// The connection that carried the last attempt that got one: unique within the client, never used
+    /// again.
+    #[must_use]
+    pub fn connection(&self) -> Option<u64> {
+        self.carried.map(|carried| carried.id)
+    }
+
+    /// Whether that connection had served a request before this one.
+    #[must_use]
+    pub fn is_reused(&self) -> bool {
+        self.carried.is_some_and(|carried| carried.usage == Usage::Reused)
+    }
+
+    /// Time spent waiting for a connection, over all attempts.
+    #[must_use]
+    pub fn queue_time(&self) -> Duration {
+        self.queue_time
+    }
+
+    /// How often the request was sent again after a failure that was known to be harmless.
+    #[must_use]
+    pub fn replays(&self) -> u8 {
+        self.replays
+    }
+
+    /// How often a host was chosen again after a failure.
     #[must_use]
     pub fn retries(&self) -> u8 {
         self.retries

@@ -17,7 +17,7 @@ use super::conn::Idle;
 use super::error::BodyError;
 use super::leash::{Event, Leash, ReadyList};
 use super::shared::Shared;
-use super::state::Slot;
+use super::state::{PoolIo, Slot};
 use crate::runtime::{Connect, Runtime};
 use crate::time::{Deadline, Instant};
 
@@ -109,6 +109,10 @@ where
                 let now = shared.runtime.now();
                 shared.turn(now, |state| state.set.handle_seats_freed(now));
             }
+            if shared.hosts_changed.swap(false, Ordering::AcqRel) {
+                let now = shared.runtime.now();
+                shared.turn(now, |state| state.hosts_changed(now));
+            }
             // What came in meanwhile has woken this task: others get their turn first.
             if !this.poll_deadline(cx, &shared) {
                 return Poll::Pending;
@@ -132,7 +136,7 @@ impl<R: Runtime, C: Connect, B> Drop for Keeper<R, C, B> {
 fn start<R: Runtime, C: Connect>(shared: &Shared<R, C>, leash: &Arc<Leash>) {
     let place = leash.place();
     let target = shared.look(|state| {
-        if state.is_connecting(leash) { state.pool_io(place.pool).map(|io| io.target.clone()) } else { None }
+        if state.is_connecting(leash) { state.pool_io(place.pool).map(PoolIo::target_now) } else { None }
     });
     if let Some(target) = target {
         poll_attempt(shared, leash, Box::pin(shared.connector.connect(&target)));

@@ -18,16 +18,20 @@ mod body;
 mod breakers;
 mod builder;
 mod call;
+mod cluster;
 mod conn;
 mod debug;
 mod error;
 mod held;
+mod host;
 mod info;
 mod inline;
 mod keeper;
 mod leash;
+mod line;
 mod options;
 mod origin;
+mod policy;
 mod request_body;
 mod shared;
 mod snapshot;
@@ -37,10 +41,13 @@ mod upgrade;
 pub use body::Body;
 pub use breakers::Breakers;
 pub use builder::Builder;
-pub use call::Call;
+pub use call::{Answered, Call};
+pub use cluster::{Cluster, ClusterBuilder};
 pub use error::{BodyError, Error, ErrorKind, OriginFault};
-pub use info::ConnectionInfo;
+pub use host::Host;
+pub use info::{CallInfo, ConnectionInfo};
 pub use keeper::Keeper;
+pub use policy::CallPolicy;
 pub use request_body::RemakeBody;
 pub use snapshot::{ConnectionSnapshot, PoolSnapshot, Snapshot, Totals};
 pub use upgrade::Upgraded;
@@ -94,7 +101,16 @@ where
     /// The request's fields go out as they are, with `Host` added if it is missing and framing written
     /// by the client. Redirects, cookies and content codings are not touched.
     pub fn call(&self, request: Request<B>) -> Call<R, C, B> {
-        Call::new(self.core.clone(), request)
+        Call::to_url(self.core.clone(), request)
+    }
+
+    /// Sends a request to a host of a cluster, chosen anew for every attempt.
+    ///
+    /// The request goes out as it is: of its URI only path and query, fields as they are, `Host` added
+    /// only if it is missing and the URI has an authority. What [`ConnectionInfo`] tells elsewhere is told by
+    /// [`Call::info`]; no extension is added to the response.
+    pub fn call_cluster(&self, cluster: &Cluster, policy: &CallPolicy, request: Request<B>) -> Call<R, C, B> {
+        Call::to_cluster(self.core.clone(), cluster, policy, request)
     }
 
     /// Takes connections out of service: idle ones at once, others after their exchange. Returns how

@@ -11,12 +11,14 @@ use std::task::Waker;
 
 use smallvec::SmallVec;
 
+use super::cluster::Inner;
 use super::conn::{Conn, Idle};
 use super::leash::{Event, Leash, Place, ReadyList, lock};
+use super::line::{Line, Path};
 use super::options::Options;
 use super::origin::Origin;
 use super::state::{After, Content, Life, Outcome, Seats, Slot, State, Ticket};
-use crate::error::PoolFailure;
+use crate::cluster::Key;
 use crate::id::PoolId;
 use crate::pool::{Action, CancelPolicy, ConnView};
 use crate::report::{ClosedBy, Report, StreamEnd};
@@ -30,6 +32,8 @@ pub(crate) struct Shared<R: Runtime, C: Connect> {
     pub(crate) ready: Arc<ReadyList>,
     /// Set by other workers that freed a seat for one of our pools.
     pub(crate) seats_freed: Arc<AtomicBool>,
+    /// Set by whoever changed the hosts of a cluster that this client was asked for.
+    pub(crate) hosts_changed: Arc<AtomicBool>,
     pub(crate) serial: AtomicU64,
     state: Mutex<State<C>>,
 }
@@ -41,6 +45,16 @@ pub(crate) enum Entry {
     New,
     /// At its head, after a safe failure.
     Again { deadline: Option<Instant> },
+}
+
+impl Entry {
+    /// The deadline of a request that goes back to the head of the queue.
+    fn again(self) -> Option<Option<Instant>> {
+        match self {
+            Self::New => None,
+            Self::Again { deadline } => Some(deadline),
+        }
+    }
 }
 
 /// What is left to do for a connection that was given back, once the lock is released.
@@ -60,6 +74,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
             options,
             ready: Arc::new(ReadyList::default()),
             seats_freed: Arc::new(AtomicBool::new(false)),
+            hosts_changed: Arc::new(AtomicBool::new(false)),
             serial: AtomicU64::new(0),
             state: Mutex::new(state),
         }
@@ -155,22 +170,36 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
             }
             // By key, also for a second time: the pool may have become idle meanwhile, and its id
             // another origin's.
-            let Some(pool) = state.pool_of(&self.seats(), origin) else {
-                return Outcome::Failed(PoolFailure::Overflow, None);
-            };
-            let deadline = match entry {
-                Entry::New => None,
-                Entry::Again { deadline } => Some(deadline),
-            };
-            state.ask(now, pool, deadline)
+            let Some(pool) = state.pool_of(&self.seats(), origin) else { return Outcome::NoPool };
+            state.ask(now, pool, entry.again())
+        })
+    }
+
+    /// Asks the pool of the host whose turn it is.
+    #[inline]
+    pub(crate) fn acquire_in(&self, now: Instant, path: &mut Path, entry: Entry) -> Outcome<C::Io> {
+        self.turn(now, |state| {
+            if state.life == Life::Closing {
+                return Outcome::Closed;
+            }
+            state.ask_cluster(&self.seats(), now, path, entry.again())
+        })
+    }
+
+    /// This client's side of a cluster.
+    #[inline]
+    pub(crate) fn line(&self, cluster: &Arc<Inner>) -> Arc<Line> {
+        self.look(|state| match state.desks.line(cluster) {
+            Some(line) => line,
+            None => state.desks.open(cluster, &self.hosts_changed, &self.ready),
         })
     }
 
     /// Takes the idle connections of an origin out of service.
     #[cold]
-    pub(crate) fn retire_idle(&self, now: Instant, origin: &Origin<'_>) {
+    pub(crate) fn retire_idle(&self, now: Instant, key: &Key<'_>) {
         self.turn(now, |state| {
-            let Some(id) = state.set.find(&origin.key()) else { return };
+            let Some(id) = state.set.find(key) else { return };
             let Some(pool) = state.set.pool(id) else { return };
             let is_idle = |conn: &ConnView| conn.active == 0 && conn.connected_at.is_some();
             let idle: SmallVec<[_; 16]> = pool.connections().filter(is_idle).map(|conn| conn.id).collect();
@@ -289,7 +318,9 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
         let place = leash.place();
         match result {
             Ok(io) => {
-                let conn = Conn::new(io, self.options.h1.clone(), leash.clone(), self.next_serial());
+                let host = self.look(|state| state.pool_io(place.pool)?.host.clone());
+                let h1 = host.as_ref().map_or(&self.options.h1, |local| &local.cluster.h1).clone();
+                let conn = Conn::new(io, h1, leash.clone(), self.next_serial());
                 let conn = Box::new(conn);
                 let given_up = self.turn(now, |state| {
                     if !state.is_connecting(leash) {

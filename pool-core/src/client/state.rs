@@ -4,20 +4,21 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 
 use smallvec::SmallVec;
 
 use super::conn::Conn;
 use super::leash::{Leash, Place, ReadyList};
+use super::line::{Desk, Desks, Local, Path};
 use super::options::Options;
 use super::origin::Origin;
-use crate::cluster::PoolSet;
+use crate::cluster::{Key, PoolSet};
 use crate::error::PoolFailure;
 use crate::id::{PoolId, Token, WaiterId};
-use crate::limits::SharedHandle;
-use crate::pool::{Action, Answer, EarlyData, QueueReason, Request, State as ConnState};
+use crate::limits::{Priority, SharedHandle, Wake};
+use crate::pool::{Action, Answer, DrainMode, EarlyData, QueueReason, Request, State as ConnState};
 use crate::runtime::{Connect, Target};
 use crate::time::{Deadline, Instant};
 
@@ -26,6 +27,8 @@ const BATCH: usize = 64;
 
 pub(crate) struct State<C: Connect> {
     pub(crate) set: PoolSet<SharedHandle>,
+    /// The named clusters that this client was asked for.
+    pub(crate) desks: Desks,
     pools: Vec<Option<PoolIo<C>>>,
     mailboxes: Vec<Mailbox<C::Io>>,
     free: Vec<u32>,
@@ -45,8 +48,22 @@ pub(crate) enum Life {
 /// The sockets of one pool.
 pub(crate) struct PoolIo<C: Connect> {
     pub(crate) target: Arc<Target>,
+    /// The host, where the pool is a named cluster's.
+    pub(crate) host: Option<Arc<Local>>,
     slots: Vec<Slot<C>>,
     pub(crate) last_error: Option<Arc<io::Error>>,
+}
+
+impl<C: Connect> PoolIo<C> {
+    /// Where a connection that is opened now goes: the host may have another address than before.
+    pub(crate) fn target_now(&mut self) -> Arc<Target> {
+        if let Some(local) = &self.host {
+            if self.target.address != local.host.address() {
+                self.target = Arc::new(local.host.target());
+            }
+        }
+        self.target.clone()
+    }
 }
 
 /// Who has a connection.
@@ -88,6 +105,10 @@ pub(crate) enum Outcome<I> {
     Bound(Box<Conn<I>>),
     Queued(Ticket),
     Failed(PoolFailure, Option<Arc<io::Error>>),
+    /// The cluster has no host to choose.
+    NoHost,
+    /// `max_connection_pools` has no room.
+    NoPool,
     Closed,
 }
 
@@ -97,6 +118,17 @@ pub(crate) struct Seats<'a> {
     /// Set, and the keeper woken, when another worker freed a seat for one of our pools.
     pub(crate) freed: &'a Arc<AtomicBool>,
     pub(crate) ready: &'a Arc<ReadyList>,
+}
+
+impl Seats<'_> {
+    /// What a ledger calls when another worker freed a seat for one of our pools.
+    fn on_freed(&self) -> Wake {
+        let (freed, ready) = (self.freed.clone(), self.ready.clone());
+        Arc::new(move || {
+            freed.store(true, Ordering::Release);
+            ready.wake_keeper();
+        })
+    }
 }
 
 /// What to do once the lock is released.
@@ -134,6 +166,7 @@ impl<C: Connect> State<C> {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             set: PoolSet::new(seed),
+            desks: Desks::new(seed),
             pools: Vec::new(),
             mailboxes: Vec::new(),
             free: Vec::new(),
@@ -172,17 +205,90 @@ impl<C: Connect> State<C> {
     #[cold]
     fn add_pool(&mut self, seats: &Seats<'_>, origin: &Origin<'_>) -> Option<PoolId> {
         let key = origin.key();
-        let Seats { options, freed, ready } = seats;
-        let ledger = options.breakers.worker(&key, (*freed).clone(), (*ready).clone());
+        let options = seats.options;
+        let ledger = options.breakers.worker(&key, seats.on_freed());
         let cluster = self.set.add_cluster(options.pool.clone(), ledger);
         let pool = self.set.add_pool(&key, cluster, key.priority).ok()?;
+        self.put_pool(pool, origin.target(), None);
+        Some(pool)
+    }
+
+    fn put_pool(&mut self, pool: PoolId, target: Target, host: Option<Arc<Local>>) {
         let index = pool.0 as usize;
         if self.pools.len() <= index {
             self.pools.resize_with(index + 1, || None);
         }
-        let target = Arc::new(origin.target());
-        self.pools[index] = Some(PoolIo { target, slots: Vec::new(), last_error: None });
+        let target = Arc::new(target);
+        self.pools[index] = Some(PoolIo { target, host, slots: Vec::new(), last_error: None });
+    }
+
+    /// Chooses a host and asks its pool. A request that goes back to the head of a queue goes to the host
+    /// that it had, if that is still one of the cluster's.
+    #[inline]
+    pub(crate) fn ask_cluster(
+        &mut self,
+        seats: &Seats<'_>,
+        now: Instant,
+        path: &mut Path,
+        again: Option<Option<Instant>>,
+    ) -> Outcome<C::Io> {
+        match self.desks.desk(&path.line) {
+            Some(desk) if desk.is_stale() => self.hosts_changed(now),
+            Some(_) => {}
+            None => return Outcome::NoHost,
+        }
+        let stays = again.is_some() && path.host.as_ref().is_some_and(|local| !local.host.is_removed());
+        if !stays {
+            path.host = self.desks.desk(&path.line).and_then(Desk::next);
+        }
+        let Some(local) = &path.host else { return Outcome::NoHost };
+        let key = local.host.key(path.priority);
+        let pool = match self.set.find(&key) {
+            Some(pool) => pool,
+            None => match self.add_cluster_pool(seats, &key, local, path) {
+                Some(pool) => pool,
+                None => return Outcome::NoPool,
+            },
+        };
+        self.ask(now, pool, again)
+    }
+
+    #[cold]
+    fn add_cluster_pool(
+        &mut self,
+        seats: &Seats<'_>,
+        key: &Key<'_>,
+        local: &Arc<Local>,
+        path: &Path,
+    ) -> Option<PoolId> {
+        let desk = self.desks.desk(&path.line)?;
+        let cluster = &local.cluster;
+        let id = match desk.in_set {
+            Some(id) => id,
+            None => {
+                let ledger = cluster.ledger.worker(seats.on_freed());
+                self.set.add_cluster(cluster.pool.clone(), ledger)
+            }
+        };
+        let Ok(pool) = self.set.add_pool(key, id, key.priority) else {
+            desk.pool_refused();
+            return None;
+        };
+        desk.pool_made(id);
+        self.put_pool(pool, local.host.target(), Some(local.clone()));
         Some(pool)
+    }
+
+    /// Takes in what has changed in the lists of hosts: nothing new goes to those that are gone.
+    #[cold]
+    pub(crate) fn hosts_changed(&mut self, now: Instant) {
+        for local in self.desks.look_again() {
+            for priority in Priority::ALL {
+                if let Some(pool) = self.set.find(&local.host.key(priority)) {
+                    self.set.drain(now, pool, DrainMode::AndDelete);
+                }
+            }
+        }
     }
 
     /// Asks a pool; `again` puts the request at the head of the queue, with the deadline it had.
@@ -382,8 +488,9 @@ impl<C: Connect> State<C> {
             // HTTP/1 has no such frame.
             Action::NotifyGoAway { .. } => {}
             Action::Idle => {
-                if let Some(io) = self.pools.get_mut(pool.0 as usize) {
-                    *io = None;
+                let gone = self.pools.get_mut(pool.0 as usize).and_then(Option::take);
+                if let Some(local) = gone.and_then(|io| io.host) {
+                    self.desks.pool_gone(&local);
                 }
                 if self.set.is_empty() {
                     after.wake.extend(self.closers.drain(..));

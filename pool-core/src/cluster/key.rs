@@ -9,6 +9,7 @@ use core::hash::{BuildHasher, Hasher};
 use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
+use crate::id::HostId;
 use crate::limits::Priority;
 
 /// The transport that a URI scheme asks for.
@@ -70,15 +71,27 @@ pub struct SocketOption<'a> {
     pub value: &'a [u8],
 }
 
+/// A host of a named cluster. Pools are never shared between clusters, and a host that was removed and
+/// came back is another one, whatever its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// The cluster: unique among all that lead to one set of pools.
+    pub cluster: u64,
+    /// The host: unique in its cluster, never given again.
+    pub host: HostId,
+}
+
 /// The full pool key, borrowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key<'a> {
     /// Transport.
     pub scheme: Scheme,
-    /// Host name or IP literal, lower case.
+    /// Host name or IP literal, lower case; empty for a host of a named cluster.
     pub host: &'a str,
-    /// Port.
+    /// Port; 0 for a host of a named cluster.
     pub port: u16,
+    /// A host of a named cluster, which may change its address; `None`: the origin of a URL.
+    pub endpoint: Option<Endpoint>,
     /// Whose limits apply.
     pub priority: Priority,
     /// What may be spoken.
@@ -102,6 +115,7 @@ impl<'a> Key<'a> {
             scheme: Scheme::Http,
             host,
             port,
+            endpoint: None,
             priority: Priority::Default,
             protocols: Protocols::HTTP1,
             tls: None,
@@ -109,6 +123,12 @@ impl<'a> Key<'a> {
             shared_state: &[],
             downstream: None,
         }
+    }
+
+    /// The key of a cleartext HTTP/1.1 host of a named cluster.
+    #[must_use]
+    pub const fn endpoint(endpoint: Endpoint, priority: Priority) -> Self {
+        Self { endpoint: Some(endpoint), priority, ..Self::http1("", 0) }
     }
 }
 
@@ -139,7 +159,8 @@ const UNVERIFIED: u64 = 1 << 5;
 const OTHER_ALPN: u64 = 1 << 6;
 const WITH_TLS: u64 = 1 << 8;
 const WITH_RARE: u64 = 1 << 9;
-/// Any of these: something follows the host.
+const WITH_ENDPOINT: u64 = 1 << 10;
+/// Any of these: something follows the host, or the endpoint.
 const UNUSUAL: u64 = OTHER_SNI | WITH_SANS | WITH_CERTIFICATE | OTHER_ALPN | WITH_RARE;
 
 /// A key with its head written down, ready to be looked up. The rest is written down only if a pool
@@ -157,7 +178,14 @@ impl<'a> Probe<'a> {
     pub(super) fn new(key: &'a Key<'a>, hasher: &FixedState) -> Self {
         let head = head(key);
         let mut hasher = hasher.build_hasher();
-        hasher.write(key.host.as_bytes());
+        match key.endpoint {
+            None => hasher.write(key.host.as_bytes()),
+            Some(Endpoint { cluster, host }) => {
+                hasher.write(key.host.as_bytes());
+                hasher.write_u64(cluster);
+                hasher.write_u32(host.0);
+            }
+        }
         hasher.write_u64(head);
         Self { key, head, hash: hasher.finish() }
     }
@@ -169,8 +197,13 @@ impl<'a> Probe<'a> {
             return false;
         }
         if self.head & UNUSUAL == 0 {
-            // The host is all there is.
-            return *stored.rest == *self.key.host.as_bytes();
+            return match &self.key.endpoint {
+                // The host is all there is.
+                None => *stored.rest == *self.key.host.as_bytes(),
+                Some(endpoint) => {
+                    stored.rest.strip_prefix(&endpoint_bytes(endpoint)) == Some(self.key.host.as_bytes())
+                }
+            };
         }
         *stored == CanonicalKey::of(self.key)
     }
@@ -178,7 +211,18 @@ impl<'a> Probe<'a> {
 
 #[inline(always)]
 fn head(key: &Key<'_>) -> u64 {
-    let Key { scheme, host, port, priority, protocols, tls, socket_options, shared_state, downstream } = *key;
+    let Key {
+        scheme,
+        host,
+        port,
+        endpoint,
+        priority,
+        protocols,
+        tls,
+        socket_options,
+        shared_state,
+        downstream,
+    } = *key;
     let Scheme::Http = scheme;
     let is_rare = !(socket_options.is_empty() && shared_state.is_empty() && downstream.is_none());
     let mut head = u64::from(port) << 32 | u64::from(protocols.0) << 24 | (priority as u64) << 16;
@@ -188,7 +232,20 @@ fn head(key: &Key<'_>) -> u64 {
     if is_rare {
         head |= WITH_RARE;
     }
+    if endpoint.is_some() {
+        head |= WITH_ENDPOINT;
+    }
     head
+}
+
+/// Of one length, so that whatever follows is told apart.
+#[inline(always)]
+fn endpoint_bytes(endpoint: &Endpoint) -> [u8; 12] {
+    let Endpoint { cluster, host } = *endpoint;
+    let mut bytes = [0; 12];
+    bytes[..8].copy_from_slice(&cluster.to_le_bytes());
+    bytes[8..].copy_from_slice(&host.0.to_le_bytes());
+    bytes
 }
 
 /// What of a TLS identity differs from the usual, and which usual ALPN list it has.
@@ -228,6 +285,7 @@ impl CanonicalKey {
             scheme: _,
             host,
             port: _,
+            endpoint,
             priority: _,
             protocols: _,
             tls,
@@ -237,6 +295,9 @@ impl CanonicalKey {
         } = *key;
         let head = head(key);
         let mut rest = Out::new();
+        if let Some(endpoint) = &endpoint {
+            rest.extend_from_slice(&endpoint_bytes(endpoint));
+        }
         if head & UNUSUAL == 0 {
             rest.extend_from_slice(host.as_bytes());
             return Self { head, rest };
@@ -365,6 +426,12 @@ mod tests {
             Key { shared_state: &[b"x", b""], ..base },
             Key { downstream: Some(0), ..base },
             Key { downstream: Some(1), ..base },
+            Key::endpoint(Endpoint { cluster: 0, host: HostId(0) }, Priority::Default),
+            Key::endpoint(Endpoint { cluster: 0, host: HostId(0) }, Priority::High),
+            Key::endpoint(Endpoint { cluster: 0, host: HostId(1) }, Priority::Default),
+            Key::endpoint(Endpoint { cluster: 1 << 32, host: HostId(0) }, Priority::Default),
+            Key { endpoint: Some(Endpoint { cluster: 0, host: HostId(0) }), ..base },
+            Key { endpoint: Some(Endpoint { cluster: 0, host: HostId(0) }), downstream: Some(0), ..base },
         ];
         let hasher = FixedState::with_seed(3);
         for (i, a) in keys.iter().enumerate() {

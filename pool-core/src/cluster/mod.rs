@@ -5,12 +5,16 @@
 //! actions carry. Sets of different workers share nothing but the ledgers that they were given.
 //!
 //! An origin becomes a cluster on demand and is forgotten, counters included, when its last pool is
-//! idle. Balancing over several hosts is not here yet; a cluster has one host.
+//! idle. A named cluster has any number of hosts ([`Hosts`]) and chooses among them ([`RoundRobin`]).
 
+mod balance;
+mod hosts;
 mod key;
 mod set;
 #[cfg(test)]
 mod tests;
 
-pub use key::{CanonicalKey, Key, Protocols, Scheme, SocketOption, TlsKey, Verify};
+pub use balance::RoundRobin;
+pub use hosts::{Hosts, Identity, Standing};
+pub use key::{CanonicalKey, Endpoint, Key, Protocols, Scheme, SocketOption, TlsKey, Verify};
 pub use set::{ClusterId, PoolSet};

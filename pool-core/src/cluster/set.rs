@@ -235,7 +235,9 @@ impl<L: Ledger> PoolSet<L> {
         let Some(Some(owner)) = self.clusters.get_mut(cluster.0 as usize) else { return Err(Full::Cluster) };
         let index =
             self.free.last().copied().unwrap_or(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
-        let who = Claimant { pool: PoolId(index), host: HostId(0), priority };
+        // Each origin of a URL is a cluster with one host.
+        let host = key.endpoint.map_or(HostId(0), |endpoint| endpoint.host);
+        let who = Claimant { pool: PoolId(index), host, priority };
         let seat = match owner.ledger.try_take(Resource::Pools, who) {
             Ok(seat) => seat,
             Err(full) => {

@@ -1,6 +1,6 @@
 //! Attempts that fail, in every way that an attempt can.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use super::Harness;
 use super::content::Content;
@@ -17,6 +17,12 @@ use crate::exchange::RetryPolicy;
 pub(super) struct ClosedPort {
     pub(super) url: String,
     _held: (TcpListener, TcpStream),
+}
+
+impl ClosedPort {
+    pub(super) fn address(&self) -> SocketAddr {
+        self._held.1.local_addr().expect("an address")
+    }
 }
 
 pub(super) fn closed_port() -> ClosedPort {

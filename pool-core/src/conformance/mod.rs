@@ -22,6 +22,7 @@
 //! `conformance_suite!(MyHarness, threads)`.
 
 pub mod cancel;
+pub mod clusters;
 pub mod connect;
 pub mod faults;
 pub mod flow;
@@ -153,6 +154,11 @@ macro_rules! conformance_suite {
                 declined_upgrade_is_an_ordinary_response,
                 abort_cuts_an_upgraded_connection,
                 upgrade_dropped_after_abort_leaves_no_trace;
+            clusters: hosts_take_turns,
+                failed_connect_goes_to_another_host,
+                cluster_without_hosts_is_an_error,
+                cluster_limits_hold_for_all_clients,
+                interim_responses_are_given_to_who_asks;
             shutdown: close_ends_idle_connections,
                 close_while_busy_serves_what_was_accepted,
                 close_while_connecting_ends_with_the_attempt,

@@ -101,6 +101,11 @@ impl Peer {
         })
     }
 
+    /// Where it listens.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.addr
+    }
+
     /// `http://` and the peer's address, followed by `path`.
     pub(super) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr)

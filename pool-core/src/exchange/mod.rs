@@ -194,6 +194,12 @@ impl Exchange {
         }
     }
 
+    /// Whether the policy allows one more sending after a safe verdict.
+    #[must_use]
+    pub fn may_replay_again(&self) -> bool {
+        self.replays < self.policy.max_replays
+    }
+
     /// A pool queued it; `deadline` is when the pool's queue gives it up.
     pub fn handle_queued(&mut self, now: Instant, deadline: Option<Instant>) {
         self.state = State::Queued { since: now };

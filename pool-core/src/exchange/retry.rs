@@ -19,16 +19,19 @@ pub struct RetryPolicy {
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self {
-            max_replays: 2,
-            max_connect_retries: 2,
-            base_interval: Duration::from_millis(25),
-            max_interval: Duration::from_millis(250),
-        }
+        Self::DEFAULT
     }
 }
 
 impl RetryPolicy {
+    /// What a client does unless it is told otherwise.
+    pub const DEFAULT: Self = Self {
+        max_replays: 2,
+        max_connect_retries: 2,
+        base_interval: Duration::from_millis(25),
+        max_interval: Duration::from_millis(250),
+    };
+
     /// Never sends anything twice.
     pub const NEVER: Self = Self {
         max_replays: 0,

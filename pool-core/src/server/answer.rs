@@ -8,7 +8,7 @@ use http_body::Body as HttpBody;
 
 use super::connection::{Content, Flow, Inner, Over, Stage};
 use super::house::count;
-use super::link::Wish;
+use super::link::{Hundred, Wish};
 use super::service::{BoxError, HttpService};
 use super::socket::Fault;
 use crate::runtime::{Io, Runtime};
@@ -86,7 +86,7 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
 
     /// Reads the next piece of the request's content for whoever waits for it.
     fn read_content(&mut self, cx: &mut Context<'_>) -> Result<Flow, Over> {
-        if self.socket.wire.expects_continue() {
+        if self.socket.wire.expects_continue() && self.link.hundred() == Hundred::Connection {
             let none = HeaderMap::new();
             // Not refused: the response has not begun, or nothing would be expected any more.
             let _ = self.socket.wire.send_informational(StatusCode::CONTINUE, &none, &mut self.socket.outbox);

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{HeaderMap, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
+use super::control::Control;
 use super::link::Link;
 use super::upgrade::Upgrade;
 use crate::wire::h1;
@@ -21,7 +22,8 @@ pub struct PeerAddr(pub SocketAddr);
 /// The body of a request, read from its connection as it is polled: whoever does not read stops the
 /// client. One chunk is on its way at most.
 ///
-/// A client that waits for `100 Continue` gets it when the body is polled for the first time.
+/// A client that waits for `100 Continue` gets it when the body is polled for the first time, unless
+/// [`Control::withhold_continue`] left that to the service.
 ///
 /// Dropping it unread is no error: what has arrived of the content is discarded, and if the rest
 /// has not, the connection ends with the response. Once the response is complete nothing more is
@@ -86,14 +88,16 @@ impl<I> Incoming<I> {
         self.peer
     }
 
-    /// Sends an interim response (1xx) before the final one, if that has not begun. 100 is sent by
-    /// itself when the body is polled; 101 is a final response here. Interim responses with another
-    /// status, or with content, are left out, and so are all towards HTTP/1.0 clients.
-    pub fn send_interim(&self, status: StatusCode, headers: http::HeaderMap) {
-        let mut response = Response::new(());
-        *response.status_mut() = status;
-        *response.headers_mut() = headers;
-        self.link.send_interim(self.serial, response);
+    /// A handle to the exchange of this request, for interim responses and the like while the body
+    /// is being read elsewhere.
+    #[must_use]
+    pub fn control(&self) -> Control<I> {
+        Control::new(self.link.clone(), self.serial)
+    }
+
+    /// Sends an interim response, as [`Control::send_interim`] does.
+    pub fn send_interim(&self, status: StatusCode, headers: HeaderMap) {
+        self.control().send_interim(status, headers);
     }
 
     /// The connection as a byte stream, if the client sent CONNECT or `Upgrade` and the service

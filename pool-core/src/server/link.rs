@@ -40,7 +40,17 @@ struct State<I> {
     /// The connection's task.
     driver: Option<Waker>,
     interim: Vec<Response<()>>,
+    hundred: Hundred,
     tunnel: Tunnel<I>,
+}
+
+/// Who sends `100 Continue`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hundred {
+    /// The connection, when the content is asked for.
+    Connection,
+    /// The service.
+    Service,
 }
 
 /// How much of the content there is to come.
@@ -95,6 +105,7 @@ impl<I> Link<I> {
                 reader: Reader::Idle,
                 driver: None,
                 interim: Vec::new(),
+                hundred: Hundred::Connection,
                 tunnel: Tunnel::Unclaimed,
             }),
             looks_soon: AtomicBool::new(false),
@@ -118,6 +129,7 @@ impl<I> Link<I> {
         state.trailers = None;
         state.reader = Reader::Idle;
         state.interim.clear();
+        state.hundred = Hundred::Connection;
         state.tunnel = Tunnel::Unclaimed;
         self.has_interim.store(false, Ordering::Relaxed);
     }
@@ -152,6 +164,11 @@ impl<I> Link<I> {
             return std::mem::take(&mut state.interim);
         }
         Vec::new()
+    }
+
+    /// Who sends `100 Continue`.
+    pub(crate) fn hundred(&self) -> Hundred {
+        self.state().hundred
     }
 
     /// Content was read.
@@ -281,6 +298,14 @@ impl<I> Link<I> {
         let driver = self.driver_to_wake(&state);
         drop(state);
         driver.into_iter().for_each(Waker::wake);
+    }
+
+    /// `100 Continue` in exchange `serial` is the service's to send.
+    pub(crate) fn withhold_continue(&self, serial: u64) {
+        let mut state = self.state();
+        if state.serial == serial {
+            state.hundred = Hundred::Service;
+        }
     }
 
     /// Asks for the connection of exchange `serial`; whether nobody has before.

@@ -34,6 +34,7 @@ mod answer;
 mod builder;
 mod closing;
 mod connection;
+mod control;
 mod handle;
 mod house;
 mod incoming;
@@ -46,6 +47,7 @@ mod timer;
 mod upgrade;
 
 pub use builder::Builder;
+pub use control::Control;
 pub use handle::ServerHandle;
 pub use incoming::{Incoming, IncomingError, PeerAddr};
 pub use service::{BoxError, HttpService, ServiceFn, service_fn};

@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-use http::{HeaderMap, Response, StatusCode};
+use http::{Response, StatusCode};
 
 use super::super::content::Content;
-use super::super::turns::{Gate, yield_now};
+use super::super::turns::Gate;
 use super::ServerHarness;
 use super::lab::{Answer, Asked, Io, Reply, Setup, read, reply, reply_with, serve};
 use crate::server::Incoming;
@@ -177,71 +177,6 @@ pub fn http10_gets_content_until_the_close<H: ServerHarness>() {
             assert_eq!((head.field("content-length"), head.field("transfer-encoding")), (None, None));
             assert_eq!(visitor.session.take(7), b"one two");
             visitor.session.expect_fin();
-        })
-        .await;
-    });
-}
-
-/// The client waits for 100, and gets it when the service wants the content.
-pub fn continue_is_sent_when_the_body_is_asked_for<H: ServerHarness>() {
-    let asked = Gate::default();
-    let asks = asked.clone();
-    let host = move |request: Asked<H>| {
-        let asks = asks.clone();
-        async move {
-            asks.opened().await;
-            let content = read(&mut request.into_body()).await?;
-            reply::<H>(content)
-        }
-    };
-    serve::<H, _>(Setup::defaults(), host, async |site| {
-        let visit = site.begin_visit(|visitor| {
-            visitor.write("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
-            assert_eq!(visitor.head().line(), "HTTP/1.1 100 Continue");
-            visitor.write("hello");
-            let response = visitor.response();
-            assert_eq!((response.line(), response.body.as_slice()), ("HTTP/1.1 200 OK", &b"hello"[..]));
-            assert!(!visitor.session.has_input());
-        });
-        site.until(|counts| counts.requests == 1).await;
-        asked.open();
-        visit.done().await;
-    });
-}
-
-/// A final response instead of 100 ends the connection: nobody knows whether the content will come.
-pub fn continue_is_not_sent_for_a_body_that_nobody_wants<H: ServerHarness>() {
-    let host = |_: Asked<H>| async move { reply_with::<H>(StatusCode::EXPECTATION_FAILED, Content::empty()) };
-    serve::<H, _>(Setup::defaults(), host, async |site| {
-        site.visit(|visitor| {
-            visitor.write("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
-            visitor.expect_last("417");
-        })
-        .await;
-    });
-}
-
-/// 103 before the final response; left out for HTTP/1.0.
-pub fn interim_responses_are_sent_on_request<H: ServerHarness>() {
-    let host = |request: Asked<H>| async move {
-        let mut hints = HeaderMap::new();
-        hints.insert("link", http::HeaderValue::from_static("</a.css>"));
-        request.body().send_interim(StatusCode::EARLY_HINTS, hints);
-        // One is sent while the service works, the other together with the response.
-        yield_now().await;
-        request.body().send_interim(StatusCode::PROCESSING, HeaderMap::new());
-        reply::<H>("done")
-    };
-    serve::<H, _>(Setup::defaults(), host, async |site| {
-        site.visit(|visitor| {
-            visitor.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-            let hints = visitor.head();
-            assert_eq!(hints.line(), "HTTP/1.1 103 Early Hints");
-            assert_eq!(hints.field("link"), Some("</a.css>"));
-            assert_eq!(visitor.head().line(), "HTTP/1.1 102 Processing");
-            assert_eq!(visitor.response().body, b"done");
-            visitor.write("GET / HTTP/1.0\r\n\r\n");
-            assert_eq!(visitor.expect_last("200").body, b"done");
         })
         .await;
     });

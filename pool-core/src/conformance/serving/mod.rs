@@ -7,6 +7,7 @@
 pub mod closing;
 pub mod content;
 pub mod faults;
+pub mod interim;
 pub mod keep_alive;
 pub mod shutdown;
 pub mod upgrade;
@@ -67,10 +68,13 @@ macro_rules! server_conformance_suite {
                 client_that_does_not_read_stops_the_service,
                 responses_without_content_leave_the_connection,
                 http10_gets_content_until_the_close,
-                continue_is_sent_when_the_body_is_asked_for,
-                continue_is_not_sent_for_a_body_that_nobody_wants,
-                interim_responses_are_sent_on_request,
                 content_may_be_read_by_another_task;
+            interim: continue_is_sent_when_the_body_is_asked_for,
+                continue_is_not_sent_for_a_body_that_nobody_wants,
+                continue_can_be_left_to_the_service,
+                withheld_continue_is_never_sent,
+                interim_responses_are_sent_on_request,
+                interim_responses_are_sent_from_beside;
             faults: malformed_requests_are_refused,
                 malformed_content_is_an_error_for_its_reader,
                 service_error_is_500,

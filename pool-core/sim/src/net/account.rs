@@ -113,7 +113,9 @@ impl Account {
             self.object(format!("request {id} may be delivered once, and was {} times", record.deliveries));
         }
         if let Some(Outcome::Failed(_, Verdict::NeverSent)) = record.outcome {
-            self.object(format!("request {id} was delivered after its caller was told that it never was sent"));
+            self.object(format!(
+                "request {id} was delivered after its caller was told that it never was sent"
+            ));
         }
     }
 

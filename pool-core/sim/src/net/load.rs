@@ -110,12 +110,7 @@ impl Ask {
         }
     }
 
-    async fn read(
-        &self,
-        world: &World,
-        id: u64,
-        response: Response<Body<World, Line, Content>>,
-    ) -> Outcome {
+    async fn read(&self, world: &World, id: u64, response: Response<Body<World, Line, Content>>) -> Outcome {
         let status = response.status();
         if status != StatusCode::OK {
             world.say(|| format!("request {id} got {status}"));
@@ -258,4 +253,3 @@ pub fn inspect(world: &World, client: &Caller) {
         }
     }
 }
-

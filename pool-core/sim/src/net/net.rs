@@ -231,8 +231,11 @@ impl Accept for Listener {
         if fails {
             inner.world.account().count("net: accept failed");
             // Out of descriptors, or the connection was gone.
-            let kind =
-                if inner.rng.borrow_mut().permille(500) { io::ErrorKind::ConnectionAborted } else { io::ErrorKind::Other };
+            let kind = if inner.rng.borrow_mut().permille(500) {
+                io::ErrorKind::ConnectionAborted
+            } else {
+                io::ErrorKind::Other
+            };
             return Poll::Ready(Err(kind.into()));
         }
         match queue.waiting.pop_front() {

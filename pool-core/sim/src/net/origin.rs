@@ -180,7 +180,9 @@ impl Site {
     async fn hang_up_idle(&self, mut session: Session) {
         self.world().account().count("peer: closed while idle");
         if self.chance(self.manners.says_408, "peer: 408 while idle") {
-            session.write(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").await;
+            session
+                .write(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+                .await;
         }
     }
 
@@ -249,7 +251,10 @@ impl Site {
         if came > 0 && !is_early && matches!(ends, Ends::Announced) {
             let number = session.io.number();
             self.world().object(|| {
-                format!("c{number}: {came} bytes after the response to {} said that the connection ends", asked.id)
+                format!(
+                    "c{number}: {came} bytes after the response to {} said that the connection ends",
+                    asked.id
+                )
             });
         }
     }
@@ -260,7 +265,8 @@ impl Site {
             match session.next(None).await {
                 Got::Data(data) => {
                     if let Err(at) = check.feed(&data) {
-                        self.world().object(|| format!("request {}: byte {at} of its content is wrong", asked.id));
+                        self.world()
+                            .object(|| format!("request {}: byte {at} of its content is wrong", asked.id));
                         return false;
                     }
                 }

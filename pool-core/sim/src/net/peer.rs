@@ -258,7 +258,13 @@ pub enum Read {
 }
 
 /// Reads what comes within `limit`.
-pub async fn read_some(world: &World, io: &mut Stream, watch: &Watch, into: &mut [u8], limit: Duration) -> Read {
+pub async fn read_some(
+    world: &World,
+    io: &mut Stream,
+    watch: &Watch,
+    into: &mut [u8],
+    limit: Duration,
+) -> Read {
     let mut sleep = pin!(world.pause(limit));
     poll_fn(|cx| {
         if watch.poll(cx).is_ready() {

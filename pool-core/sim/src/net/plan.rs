@@ -68,7 +68,9 @@ impl Profile {
     pub const fn must_cover(self) -> &'static [&'static str] {
         match self {
             Self::Calm => &["outcome: complete", "net: connected"],
-            Self::Restarts => &["outcome: complete", "peer: restarted", "server: shut down", "net: connect refused"],
+            Self::Restarts => {
+                &["outcome: complete", "peer: restarted", "server: shut down", "net: connect refused"]
+            }
             Self::Chaos => &[
                 "net: reset at a byte",
                 "net: black hole",
@@ -98,7 +100,9 @@ impl Profile {
             ],
             Self::TinyLimits => &["outcome: overflow", "outcome: complete", "outcome: pending timeout"],
             Self::FanIn => &["outcome: complete"],
-            Self::SlowReaders => &["net: write blocked", "caller: held a response unread", "outcome: complete"],
+            Self::SlowReaders => {
+                &["net: write blocked", "caller: held a response unread", "outcome: complete"]
+            }
             Self::EarlyResponses => &["peer: early response", "server: answered without reading"],
             Self::Cancels => &["outcome: cancelled", "caller: dropped a response"],
             Self::Shutdown => &[
@@ -203,7 +207,8 @@ impl Plan {
             _ => rng.within(5, 80),
         } as usize;
         let chaotic = matches!(profile, Profile::Chaos)
-            || (matches!(profile, Profile::Cancels | Profile::Shutdown | Profile::TinyLimits) && rng.permille(300));
+            || (matches!(profile, Profile::Cancels | Profile::Shutdown | Profile::TinyLimits)
+                && rng.permille(300));
         let weather = if chaotic { Weather::rough(rng, span) } else { Weather::mild(rng) };
         let moods = Moods { spurious: *rng.pick(&[0, 0, 20]), late: *rng.pick(&[0, 0, 10]) };
         let origins: Vec<_> = (0..rng.within(1, 3)).map(|_| origin(rng, profile, chaotic)).collect();
@@ -230,7 +235,9 @@ impl Plan {
     /// Everything but the requests, in a few lines.
     #[must_use]
     pub fn describe(&self) -> String {
-        let Self { profile, weather, moods, pool, limits, retry, replay_limit, workers, origins, asks, .. } = self;
+        let Self {
+            profile, weather, moods, pool, limits, retry, replay_limit, workers, origins, asks, ..
+        } = self;
         format!(
             "{profile:?}, {} requests by {workers} clients\n  {weather:?}\n  {moods:?}\n  {pool:?}\n  {limits:?}\n  \
              {retry:?}, keeps {replay_limit} bytes\n  {origins:?}",
@@ -344,7 +351,11 @@ fn pool(rng: &mut Rng, profile: Profile) -> Arc<PoolConfig> {
         .max_connection_duration(*rng.pick(&[None, None, millis(2), millis(500)]))
         .max_requests_per_connection(*rng.pick(&[None, None, Some(1), Some(3)]))
         .drain_timeout(*rng.pick(&[None, millis(20)]))
-        .pending_timeout(if profile == Profile::TinyLimits { millis(100) } else { *rng.pick(&[None, None, millis(500)]) })
+        .pending_timeout(if profile == Profile::TinyLimits {
+            millis(100)
+        } else {
+            *rng.pick(&[None, None, millis(500)])
+        })
         .on_connect_failure(*rng.pick(&[FailQueue::All, FailQueue::Unservable]))
         .strict_limits(rng.permille(300));
     match builder.build() {

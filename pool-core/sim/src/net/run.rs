@@ -319,12 +319,15 @@ impl Room {
         match halt {
             Halt::Objection => return,
             Halt::Deadlock => world.object(|| {
-                let looks = self.clients.iter().filter_map(|client| client.borrow().as_ref().map(Caller::snapshot));
+                let looks =
+                    self.clients.iter().filter_map(|client| client.borrow().as_ref().map(Caller::snapshot));
                 let looks: Vec<_> = looks.collect();
                 format!("nothing can happen any more, and tasks wait:\n{}{looks:#?}", world.dump())
             }),
             Halt::Livelock => world.object(|| format!("turns in a circle:\n{}", world.dump())),
-            Halt::Timers(count) => world.object(|| format!("all tasks are over, and {count} timers are left")),
+            Halt::Timers(count) => {
+                world.object(|| format!("all tasks are over, and {count} timers are left"))
+            }
             Halt::Done => {}
         }
         if halt == Halt::Done {
@@ -361,7 +364,9 @@ async fn play(
             world.pause(away + Duration::from_micros(1)).await;
             let is_down = match origin {
                 Origin::Scripted(site, stop) => stop.borrow().is_over() && !net.is_listening(site.address),
-                Origin::Served(house, handle) => handle.borrow().is_none() && !net.is_listening(house.address),
+                Origin::Served(house, handle) => {
+                    handle.borrow().is_none() && !net.is_listening(house.address)
+                }
             };
             if is_down {
                 origin.open();

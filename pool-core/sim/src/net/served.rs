@@ -113,7 +113,10 @@ impl House {
         let (there, active) = (self.net.served(self.address), handle.snapshot().active);
         if there > 0 || active > 0 {
             world.object(|| {
-                format!("server {} said that it is down with {there} sockets and {active} connections", self.address)
+                format!(
+                    "server {} said that it is down with {there} sockets and {active} connections",
+                    self.address
+                )
             });
         }
     }
@@ -171,7 +174,9 @@ impl House {
         *count += 1;
         if self.habits.max_requests.is_some_and(|limit| *count > limit) {
             let count = *count;
-            self.net.world().object(|| format!("{count} requests were served on one connection, from {peer}"));
+            self.net
+                .world()
+                .object(|| format!("{count} requests were served on one connection, from {peer}"));
         }
     }
 

@@ -79,7 +79,9 @@ pub async fn visit(net: Net, to: SocketAddr, errand: Errand, mut rng: Rng, stop:
         }
         Errand::HalfABody => {
             let id = world.account().register(Effect::Idempotent);
-            let head = format!("PUT / HTTP/1.1\r\nHost: a\r\nx-id: {id}\r\nx-want: 5\r\nx-upload: 10\r\nContent-Length: 10\r\n\r\n");
+            let head = format!(
+                "PUT / HTTP/1.1\r\nHost: a\r\nx-id: {id}\r\nx-want: 5\r\nx-upload: 10\r\nContent-Length: 10\r\n\r\n"
+            );
             world.account().outcome(id, Outcome::Cancelled);
             write_all(&mut io, &watch, &[head.into_bytes(), bytes_from(id, 0, 3)].concat()).await;
         }
@@ -93,7 +95,8 @@ pub async fn visit(net: Net, to: SocketAddr, errand: Errand, mut rng: Rng, stop:
             write_all(&mut io, &watch, head_of(id, want).as_bytes()).await;
             match errand {
                 Errand::HalfCloses => {
-                    let _ = std::future::poll_fn(|cx| pool_core::runtime::Io::poll_shutdown(&mut io, cx)).await;
+                    let _ =
+                        std::future::poll_fn(|cx| pool_core::runtime::Io::poll_shutdown(&mut io, cx)).await;
                 }
                 Errand::Resets => {
                     watch.pause(&world, rng.micros(0, 5000)).await;
@@ -129,7 +132,9 @@ async fn pipeline(world: &World, io: &mut Stream, watch: &Watch, rng: &mut Rng, 
                 Ok(Some(answer)) => {
                     outcome = check(world, id, want, &answer);
                     if closes {
-                        world.object(|| format!("request {id} was answered behind a response that said close"));
+                        world.object(|| {
+                            format!("request {id} was answered behind a response that said close")
+                        });
                     }
                     closes |= answer.closes;
                     break;

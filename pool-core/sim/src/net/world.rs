@@ -279,9 +279,8 @@ impl World {
             return;
         }
         let index = self.0.rng.borrow_mut().index(count);
-        let is_asleep = self.0.tasks.borrow()[index]
-            .as_ref()
-            .is_some_and(|task| !task.bell.rung.load(Ordering::Acquire));
+        let is_asleep =
+            self.0.tasks.borrow()[index].as_ref().is_some_and(|task| !task.bell.rung.load(Ordering::Acquire));
         if is_asleep {
             self.poll(index);
         }
@@ -317,13 +316,16 @@ impl World {
     pub fn dump(&self) -> String {
         let mut text = String::new();
         let tasks = self.0.tasks.borrow();
-        for (index, task) in tasks.iter().enumerate().filter_map(|(index, task)| Some((index, task.as_ref()?))) {
+        for (index, task) in
+            tasks.iter().enumerate().filter_map(|(index, task)| Some((index, task.as_ref()?)))
+        {
             let state = if task.bell.rung.load(Ordering::Acquire) { "ready" } else { "waits" };
             let (name, born, polls) = (task.name, Clock(task.born), task.polls);
             let _ = writeln!(text, "  task {index} {name}: {state}, started at {born}, polled {polls} times");
         }
         let due = self.0.due.borrow();
-        let next = due.first_key_value().map_or_else(|| "never".to_owned(), |(key, _)| Clock(key.0).to_string());
+        let next =
+            due.first_key_value().map_or_else(|| "never".to_owned(), |(key, _)| Clock(key.0).to_string());
         let _ = writeln!(text, "  {} deadlines, the next at {next}", due.len());
         text
     }

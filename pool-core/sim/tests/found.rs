@@ -13,7 +13,7 @@ use pool_core::config::{Multiplexing, PoolConfig, PoolConfigBuilder};
 use pool_core::limits::{Limits, Thresholds};
 use pool_core::runtime::Accept;
 use pool_sim::net::content::{Content, Pace};
-use pool_sim::net::net::{Dialer, Listener, Net};
+use pool_sim::net::fabric::{Dialer, Listener, Net};
 use pool_sim::net::peer::{Got, Session, Stop};
 use pool_sim::net::trace::Tracing;
 use pool_sim::net::weather::Weather;

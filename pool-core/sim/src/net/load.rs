@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
-use pool_core::client::{Body, Client, Error, ErrorKind};
+use pool_core::client::{Body, Client, ConnectionSnapshot, Error, ErrorKind};
+use pool_core::config::PoolConfig;
 use pool_core::error::PoolFailure;
+use pool_core::pool::State;
 use pool_core::runtime::Resolved;
 use pool_core::wire::h1;
 
 use super::account::{Effect, Outcome};
 use super::content::{Check, Content, Pace};
 use super::counted::Counted;
-use super::net::{Dialer, Names};
+use super::fabric::{Dialer, Names};
 use super::world::{Sleep, World};
 
 /// How the clients of the simulation reach the network.
@@ -224,8 +226,9 @@ fn name_of(error: &Error) -> &'static str {
     }
 }
 
-/// What must hold of a client between any two steps.
-pub fn inspect(world: &World, client: &Caller) {
+/// What must hold of a client between any two steps. `config` is its pools', if the scheduler is
+/// punctual: then no deadline may pass without what it is for.
+pub fn inspect(world: &World, client: &Caller, config: Option<&PoolConfig>) {
     for pool in client.snapshot().pools {
         let objection = |words: String| world.object(|| format!("pool {:?}: {words}", pool.target.host));
         let stats = &pool.stats;
@@ -245,6 +248,18 @@ pub fn inspect(world: &World, client: &Caller) {
         }
         if pool.triple.pending != pool.waiters.len() as u64 {
             objection(format!("14: {} waiters, {:?}", pool.waiters.len(), pool.triple));
+        }
+        if let Some(config) = config {
+            let waited = pool.waiters.iter().max().copied().unwrap_or_default();
+            if config.pending_timeout().is_some_and(|limit| waited > limit) {
+                objection(format!("a request has waited for {waited:?}, its deadline is over"));
+            }
+            let late = |conn: &&ConnectionSnapshot| {
+                conn.state == State::Connecting && conn.age > config.connect_timeout()
+            };
+            if let Some(conn) = pool.connections.iter().find(late) {
+                objection(format!("an attempt has taken {:?}, its deadline is over", conn.age));
+            }
         }
         for gauge in [pool.connections_breaker, pool.requests_breaker] {
             if gauge.current > u64::from(gauge.max) {

@@ -8,7 +8,7 @@
 //!                     +--- Account: every oracle's book <----------------------------+
 //! ```
 //!
-//! Reading order: [`rng`], [`trace`], [`account`], [`world`], [`weather`], [`net`], [`stream`],
+//! Reading order: [`rng`], [`trace`], [`account`], [`world`], [`weather`], [`fabric`], [`stream`],
 //! [`counted`], [`content`], [`peer`], [`origin`], [`served`], [`visitor`], [`load`], [`plan`],
 //! [`mod@run`], [`campaign`].
 
@@ -16,8 +16,8 @@ pub mod account;
 pub mod campaign;
 pub mod content;
 pub mod counted;
+pub mod fabric;
 pub mod load;
-pub mod net;
 pub mod origin;
 pub mod peer;
 pub mod plan;

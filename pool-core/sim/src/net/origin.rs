@@ -12,7 +12,7 @@ use pool_core::runtime::Accept;
 use pool_core::wire::h1::{BodyLength, Outbox, ResponseHead};
 
 use super::content::{Check, bytes_from};
-use super::net::Net;
+use super::fabric::Net;
 use super::peer::{Got, Session, Stop};
 use super::rng::Rng;
 use super::stream::Stream;

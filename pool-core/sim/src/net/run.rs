@@ -17,8 +17,8 @@ use pool_core::server::ServerHandle;
 
 use super::account::Counts;
 use super::counted::{Counted, Counter};
+use super::fabric::{Dialer, Names, Net};
 use super::load::{Caller, inspect};
-use super::net::{Dialer, Names, Net};
 use super::origin::Site;
 use super::peer::Stop;
 use super::plan::{OriginPlan, PORT, Plan, Profile, Turn, host_of};
@@ -222,10 +222,11 @@ impl Room {
         self.start_turns();
         self.start_director();
         let (world, clients, every) = (self.world.clone(), self.clients.clone(), self.plan.inspect_every);
+        let config = (self.plan.moods.late == 0).then(|| self.plan.pool.clone());
         let inspector = move || {
             for client in clients.iter() {
                 if let Some(client) = &*client.borrow() {
-                    inspect(&world, client);
+                    inspect(&world, client, config.as_deref());
                 }
             }
         };
@@ -300,7 +301,7 @@ impl Room {
                         continue;
                     }
                 }
-                inspect(&world, &handle);
+                inspect(&world, &handle, None);
                 let totals = handle.snapshot().totals();
                 if totals != pool_core::client::Totals::default() {
                     world.object(|| format!("a closed client has {totals:?}"));
@@ -326,7 +327,7 @@ impl Room {
             }),
             Halt::Livelock => world.object(|| format!("turns in a circle:\n{}", world.dump())),
             Halt::Timers(count) => {
-                world.object(|| format!("all tasks are over, and {count} timers are left"))
+                world.object(|| format!("all tasks are over, and {count} timers are left"));
             }
             Halt::Done => {}
         }

@@ -13,7 +13,7 @@ use http_body::Body as _;
 use pool_core::server::{BoxError, Builder, Incoming, PeerAddr, ServerHandle, service_fn};
 
 use super::content::{Check, Content, Pace};
-use super::net::Net;
+use super::fabric::Net;
 use super::origin::Asked;
 use super::rng::Rng;
 use super::stream::Stream;

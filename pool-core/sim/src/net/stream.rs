@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use pool_core::runtime::Io;
 
-use super::net::Inner as Net;
+use super::fabric::Inner as Net;
 
 /// The ends of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,7 +148,7 @@ impl Conn {
         if pipe.is_dead {
             return;
         }
-        let takes = if weather.bandwidth == 0 { 0 } else { length * 1_000_000_000 / weather.bandwidth };
+        let takes = (length * 1_000_000_000).checked_div(weather.bandwidth).unwrap_or(0);
         pipe.busy_until = pipe.busy_until.max(world.nanos()) + takes;
         let mut arrival = pipe.busy_until + weather.delay(&mut rng);
         if rng.permille(weather.loss) {

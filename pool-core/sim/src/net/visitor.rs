@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::account::{Effect, Outcome};
 use super::content::{Check, bytes_from};
-use super::net::Net;
+use super::fabric::Net;
 use super::peer::{Read, Stop, Watch, read_some, write_all};
 use super::rng::Rng;
 use super::stream::Stream;

@@ -227,8 +227,12 @@ fn name_of(error: &Error) -> &'static str {
 }
 
 /// What must hold of a client between any two steps. `config` is its pools', if the scheduler is
-/// punctual: then no deadline may pass without what it is for.
-pub fn inspect(world: &World, client: &Caller, config: Option<&PoolConfig>) {
+/// punctual: then no deadline may pass without what it is for. `callers` are all that it has.
+pub fn inspect(world: &World, client: &Caller, callers: usize, config: Option<&PoolConfig>) {
+    let pending = client.snapshot().totals().pending;
+    if pending > callers as u64 {
+        world.object(|| format!("{pending} requests wait in the queues of a client with {callers} callers"));
+    }
     for pool in client.snapshot().pools {
         let objection = |words: String| world.object(|| format!("pool {:?}: {words}", pool.target.host));
         let stats = &pool.stats;

@@ -100,6 +100,8 @@ struct Room {
     clients: Rc<Vec<RefCell<Option<Caller>>>>,
     origins: Rc<Vec<Origin>>,
     tally: Rc<Tally>,
+    /// Requests under way, by client.
+    callers: Rc<Vec<Rc<Tally>>>,
     seed: u64,
 }
 
@@ -210,7 +212,8 @@ impl Room {
             RefCell::new(Some(client))
         });
         let clients = Rc::new(clients.collect());
-        Self { plan, world, net, counter, clients, origins, tally: Rc::default(), seed }
+        let callers = Rc::new((0..plan.workers).map(|_| Rc::default()).collect());
+        Self { plan, world, net, counter, clients, origins, tally: Rc::default(), callers, seed }
     }
 
     /// Runs it; the most connections there were to one origin.
@@ -222,11 +225,12 @@ impl Room {
         self.start_turns();
         self.start_director();
         let (world, clients, every) = (self.world.clone(), self.clients.clone(), self.plan.inspect_every);
+        let callers = self.callers.clone();
         let config = (self.plan.moods.late == 0).then(|| self.plan.pool.clone());
         let inspector = move || {
-            for client in clients.iter() {
+            for (client, callers) in clients.iter().zip(callers.iter()) {
                 if let Some(client) = &*client.borrow() {
-                    inspect(&world, client, config.as_deref());
+                    inspect(&world, client, callers.open.get(), config.as_deref());
                 }
             }
         };
@@ -241,15 +245,16 @@ impl Room {
     fn start_load(&self) {
         for ask in &self.plan.asks {
             let (ask, world, clients) = (ask.clone(), self.world.clone(), self.clients.clone());
-            let share = self.tally.share();
+            let (share, caller) = (self.tally.share(), self.callers[ask.worker].clone());
             self.world.at(ask.at, move || {
                 let id = world.account().register(ask.effect());
                 // One that was closed meanwhile is still asked: it has to say so.
                 let Some(client) = clients[ask.worker].borrow().clone() else { return };
                 let inside = world.clone();
+                let call = caller.share();
                 world.start("caller", async move {
                     ask.make(inside, client, id).await;
-                    drop(share);
+                    drop((call, share));
                 });
             });
         }
@@ -301,7 +306,7 @@ impl Room {
                         continue;
                     }
                 }
-                inspect(&world, &handle, None);
+                inspect(&world, &handle, 0, None);
                 let totals = handle.snapshot().totals();
                 if totals != pool_core::client::Totals::default() {
                     world.object(|| format!("a closed client has {totals:?}"));

@@ -7,7 +7,7 @@ use pool_sim::net::run;
 use pool_sim::net::trace::Tracing;
 
 /// Seeds of this test; every profile gets a tenth.
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 300;
 
 #[test]
 fn seeds_pass_and_every_profile_covers_what_it_is_for() {

@@ -39,6 +39,8 @@ pub struct Manners {
     pub slow: u32,
     /// Ends the content with the connection.
     pub until_eof: u32,
+    /// Answers in HTTP/1.0, which ends the connection.
+    pub old: u32,
     /// Breaks the message off.
     pub cut: u32,
     /// Sends something that is no HTTP/1.
@@ -72,6 +74,7 @@ impl Manners {
             idle: *rng.pick(&[None, Some((100, 2000)), Some((1000, 1_000_000))]),
             says_408: *rng.pick(&[0, 500]),
             until_eof: *rng.pick(&[0, 200]),
+            old: *rng.pick(&[0, 0, 300]),
             ..Self::good(rng)
         }
     }
@@ -82,10 +85,10 @@ impl Manners {
         Self {
             early: *rng.pick(&[0, 100]),
             cut: *rng.pick(&[0, 50, 200]),
-            malformed: *rng.pick(&[0, 50]),
-            silent: *rng.pick(&[0, 30]),
+            malformed: *rng.pick(&[0, 100]),
+            silent: *rng.pick(&[0, 100]),
             hangs_up: *rng.pick(&[0, 50, 300]),
-            babbles: *rng.pick(&[0, 50]),
+            babbles: *rng.pick(&[0, 100]),
             ..Self::moody(rng)
         }
     }
@@ -169,6 +172,7 @@ impl Site {
             let ends = match (is_last, says_close) {
                 (true, true) => Ends::Announced,
                 (true, false) => Ends::Silently,
+                (false, _) if self.chance(manners.old, "peer: HTTP/1.0") => Ends::Old,
                 (false, _) => Ends::No,
             };
             if !self.exchange(&mut session, request, ends).await {
@@ -248,7 +252,7 @@ impl Site {
             session.finish().await;
         }
         let came = session.drain(Duration::from_millis(100)).await;
-        if came > 0 && !is_early && matches!(ends, Ends::Announced) {
+        if came > 0 && !is_early && matches!(ends, Ends::Announced | Ends::Old) {
             let number = session.io.number();
             self.world().object(|| {
                 format!(
@@ -310,7 +314,8 @@ impl Site {
     /// Writes the response; `false` if the connection is over.
     async fn respond(&self, session: &mut Session, asked: &Asked, ends: Ends) -> bool {
         let manners = &self.manners;
-        if self.chance(manners.interim, "peer: interim response")
+        if ends != Ends::Old
+            && self.chance(manners.interim, "peer: interim response")
             && !session.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n").await
         {
             return false;
@@ -319,7 +324,7 @@ impl Site {
             Framing::Length
         } else if self.chance(manners.until_eof, "peer: content until the end of the connection") {
             Framing::UntilEof
-        } else if self.rng.borrow_mut().permille(400) {
+        } else if ends != Ends::Old && self.rng.borrow_mut().permille(400) {
             Framing::Chunked
         } else {
             Framing::Length
@@ -368,7 +373,8 @@ impl Site {
 
     /// The whole message, and the length of its head.
     fn encode(&self, asked: &Asked, framing: Framing, ends: Ends) -> (usize, Vec<u8>) {
-        let mut head = format!("HTTP/1.1 200 OK\r\nx-id: {}\r\nx-want: {}\r\n", asked.id, asked.want);
+        let version = if ends == Ends::Old { "1.0" } else { "1.1" };
+        let mut head = format!("HTTP/{version} 200 OK\r\nx-id: {}\r\nx-want: {}\r\n", asked.id, asked.want);
         match framing {
             Framing::Length => head.push_str(&format!("Content-Length: {}\r\n", asked.want)),
             Framing::Chunked => head.push_str("Transfer-Encoding: chunked\r\n"),
@@ -405,6 +411,8 @@ impl Site {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ends {
     No,
+    /// By its version (RFC 9112 9.3).
+    Old,
     Announced,
     Silently,
 }

@@ -87,6 +87,7 @@ impl Profile {
                 "peer: closed instead of answering",
                 "peer: closed while idle",
                 "peer: 408 while idle",
+                "peer: HTTP/1.0",
                 "peer: bytes behind the response",
                 "outcome: complete",
                 "outcome: connection broke",
@@ -150,6 +151,8 @@ pub enum Turn {
     Close(usize),
     /// A client is cut off.
     Abort(usize),
+    /// Every other connection of a client is taken out of service.
+    Retire(usize),
     /// A script visits an origin.
     Visit(usize, Errand),
 }
@@ -295,7 +298,7 @@ impl Plan {
         let mut turns = Vec::new();
         let restarts = match self.profile {
             Profile::Restarts => rng.within(1, 5),
-            Profile::Chaos | Profile::Shutdown => rng.below(3),
+            Profile::Chaos | Profile::Shutdown => rng.below(4),
             _ => 0,
         };
         for _ in 0..restarts {
@@ -312,6 +315,11 @@ impl Plan {
                 turns.push((at, if rng.permille(500) { Turn::Close(worker) } else { Turn::Abort(worker) }));
             }
         }
+        if matches!(self.profile, Profile::Restarts | Profile::Chaos | Profile::Cancels) {
+            for _ in 0..rng.below(4) {
+                turns.push((rng.below(span + 1), Turn::Retire(rng.index(self.workers))));
+            }
+        }
         if self.profile == Profile::Visitors {
             for _ in 0..rng.within(5, 40) {
                 let visit = Turn::Visit(rng.index(self.origins.len()), Errand::draw(rng));
@@ -325,6 +333,7 @@ impl Plan {
 fn origin(rng: &mut Rng, profile: Profile, chaotic: bool) -> OriginPlan {
     let scripted = match profile {
         Profile::Visitors => false,
+        Profile::Shutdown => rng.permille(250),
         _ => rng.permille(500),
     };
     if !scripted {

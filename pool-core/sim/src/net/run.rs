@@ -392,6 +392,17 @@ async fn play(
             }
             client.abort();
         }
+        Turn::Retire(worker) => {
+            let Some(client) = clients[worker].borrow().clone() else { return };
+            let mut count = 0;
+            let retired = client.retire(|_, _| {
+                count += 1;
+                count % 2 == 1
+            });
+            if retired > 0 {
+                world.account().count("client: retired connections");
+            }
+        }
         Turn::Visit(origin, errand) => {
             // It stays for as long as it likes: servers have to get rid of it.
             visit(net, address_of(origin), errand, rng, Stop::default()).await;

@@ -106,11 +106,11 @@ impl Weather {
         weather.loss = *rng.pick(&[0, 5, 30]);
         weather.resend = *rng.pick(&[1_000_000, 200_000_000]);
         weather.resets = *rng.pick(&[0, 50, 200, 500]);
-        weather.black_holes = *rng.pick(&[0, 30, 100]);
+        weather.black_holes = *rng.pick(&[0, 100, 300]);
         weather.fault_at = *rng.pick(&[200, 1000, 20_000]);
         weather.syn_vanishes = *rng.pick(&[0, 20, 100]);
         weather.refuses = *rng.pick(&[0, 20, 200]);
-        weather.accept_fails = *rng.pick(&[0, 0, 50]);
+        weather.accept_fails = *rng.pick(&[0, 100]);
         weather.lookup_fails = *rng.pick(&[0, 50]);
         weather.backlog = *rng.pick(&[4096, 2]);
         let mut at = 0;

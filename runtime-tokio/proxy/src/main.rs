@@ -1,4 +1,19 @@
 //! The `pool-proxy` program.
 #![forbid(unsafe_code)]
 
-fn main() {}
+use std::io::{stderr, stdout};
+use std::process::ExitCode;
+
+use pool_proxy::startup::{Start, start};
+
+fn main() -> ExitCode {
+    let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    match start(arguments, &mut stdout(), &mut stderr()) {
+        Start::Exit(code) => ExitCode::from(code),
+        Start::Serve(ready) => ExitCode::from(ready.serve(&mut stderr())),
+        Start::Demo => {
+            eprintln!("pool-proxy: the demonstration is not built in yet; try 'pool-proxy -c FILE'");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -10,6 +10,7 @@ use http::{Request, StatusCode};
 use http_body::Body as _;
 use pool_core::client::{Breakers, Builder, Client, Error, ErrorKind};
 use pool_core::config::{Multiplexing, PoolConfig, PoolConfigBuilder};
+use pool_core::error::Verdict;
 use pool_core::limits::{Limits, Thresholds};
 use pool_core::runtime::Accept;
 use pool_sim::net::content::{Content, Pace};
@@ -31,8 +32,12 @@ struct Room {
 
 impl Room {
     fn new() -> Self {
+        Self::with(Weather::default())
+    }
+
+    fn with(weather: Weather) -> Self {
         let world = World::new(1, Tracing::On);
-        let net = Net::new(world.clone(), 1, Weather::default());
+        let net = Net::new(world.clone(), 1, weather);
         Self { world, net, address: SocketAddr::from(([192, 0, 2, 1], 80)) }
     }
 
@@ -215,6 +220,37 @@ fn bytes_behind_the_last_response_of_a_connection_are_told_once() {
         let call = fetch(&other_world, &other);
         assert_eq!(call.await.expect("a response"), 200);
         assert_eq!(ignored_facts(&other), 0);
+    });
+    room.run();
+}
+
+/// The head of a request had left on an attempt that was repeated. The second one broke before a byte of
+/// it was written, and the error then said that the request never was sent.
+#[test]
+fn what_an_earlier_attempt_sent_is_not_forgotten() {
+    let room = Room::with(Weather { latency: 20_000_000, ..Weather::default() });
+    let mut listener = room.net.listen(room.address);
+    let world = room.world.clone();
+    room.world.start("origin", async move {
+        let mut first = accept(&mut listener, &world).await;
+        expect_request(&mut first).await;
+        assert!(first.write(OK).await);
+        // One that is reused may have been closed by its peer meanwhile: that is why it is repeated.
+        assert!(first.end_exchange());
+        assert!(matches!(first.next(None).await, Got::Head(_)));
+        drop(first);
+        let mut second = accept(&mut listener, &world).await;
+        second.drain(Duration::from_secs(60)).await;
+    });
+    let (world, client) = (room.world.clone(), room.client(settings(), 1));
+    room.world.start("caller", async move {
+        assert_eq!(fetch(&world, &client).await.expect("a response"), 200);
+        let pace = Pace { pause: Duration::from_millis(50), breaks_at: Some(0), ..still() };
+        let body = Content::new(world.clone(), 0, 10, pace);
+        let request = Request::put("http://192.0.2.1/").body(body).expect("a request");
+        let Err(error) = client.call(request).await else { panic!("the body breaks") };
+        assert!(matches!(error.kind(), ErrorKind::RequestBody(_)), "{error}");
+        assert_ne!(error.verdict(), Verdict::NeverSent);
     });
     room.run();
 }

@@ -288,7 +288,9 @@ where
             matches!(kind, ErrorKind::Request(_) | ErrorKind::RequestBody(_) | ErrorKind::ClosedByPool);
         if final_fault {
             self.exchange.handle_done();
-            return Err(Error::new(kind, crate::exchange::verdict(progress, Usage::Fresh)));
+            // An attempt before this one may have come further.
+            let verdict = crate::exchange::verdict(progress, Usage::Fresh).max(self.exchange.verdict());
+            return Err(Error::new(kind, verdict));
         }
         match self.exchange.handle_attempt_failed(progress, None, self.body.replay()) {
             Next::Requeue { deadline } => {

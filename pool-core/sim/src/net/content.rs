@@ -117,10 +117,6 @@ impl Body for Content {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let this = &mut *self;
-        if this.pace.breaks_at.is_some_and(|at| this.at >= at) {
-            this.world.account().count("peer: body of the sender broke");
-            return Poll::Ready(Some(Err(io::ErrorKind::Other.into())));
-        }
         if this.at >= this.length {
             if std::mem::take(&mut this.trailers_due) {
                 let mut fields = HeaderMap::new();
@@ -133,6 +129,10 @@ impl Body for Content {
             let wait = this.wait.get_or_insert_with(|| this.world.sleep(this.world.now() + this.pace.pause));
             std::task::ready!(Pin::new(wait).poll(cx));
             this.wait = None;
+        }
+        if this.pace.breaks_at.is_some_and(|at| this.at >= at) {
+            this.world.account().count("peer: body of the sender broke");
+            return Poll::Ready(Some(Err(io::ErrorKind::Other.into())));
         }
         let end = this.pace.breaks_at.unwrap_or(this.length).min(this.length);
         let length = this.pace.frame.min(end - this.at);

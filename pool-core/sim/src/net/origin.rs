@@ -7,9 +7,8 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{Method, Request};
 use pool_core::runtime::Accept;
-use pool_core::wire::h1::{BodyLength, Outbox, ResponseHead};
 
 use super::content::{Check, bytes_from};
 use super::fabric::Net;
@@ -236,10 +235,7 @@ impl Site {
             self.leave(session, &asked, ends, is_early).await;
             return false;
         }
-        // The reader's machine is told that its exchange is over.
-        let (none, mut unused) = (HeaderMap::new(), Outbox::new());
-        let head = ResponseHead { status: StatusCode::OK, headers: &none };
-        session.wire.send_response(head, BodyLength::None, &mut unused).is_ok()
+        session.end_exchange()
     }
 
     /// Closes; a connection whose end was announced takes no further request.

@@ -8,9 +8,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use http::Request;
+use http::{HeaderMap, Request, StatusCode};
 use pool_core::runtime::{Io, Runtime};
-use pool_core::wire::h1::{Input, Limits, Server, ServerEvent};
+use pool_core::wire::h1::{BodyLength, Input, Limits, Outbox, ResponseHead, Server, ServerEvent};
 
 use super::stream::Stream;
 use super::world::World;
@@ -191,6 +191,13 @@ impl Session {
                 Ok(n) => self.to = n,
             }
         }
+    }
+
+    /// The script has answered: the machine that reads is told, so that it reads the next request.
+    pub fn end_exchange(&mut self) -> bool {
+        let (none, mut unused) = (HeaderMap::new(), Outbox::new());
+        let head = ResponseHead { status: StatusCode::OK, headers: &none };
+        self.wire.send_response(head, BodyLength::None, &mut unused).is_ok()
     }
 
     /// Writes all of it; `false` if that was not possible.

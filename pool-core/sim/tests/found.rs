@@ -51,7 +51,7 @@ impl Room {
 
     /// Runs until nothing can happen any more, and expects that nobody waits then.
     fn run(&self) {
-        let halt = self.world.run(1_000_000, 1, &|| ());
+        let halt = self.world.run(1_000_000, 1, &|_| ());
         assert_eq!(halt, Halt::Done, "{}\n{}", self.world.trace().take(), self.world.dump());
         assert_eq!(self.net.open_ends(), 0);
     }
@@ -267,7 +267,7 @@ fn the_clock_jumps_to_the_deadline_and_no_further() {
         inside.say(|| "second".to_owned());
         drop(inside.pause(Duration::from_secs(9999)));
     });
-    assert_eq!(world.run(100, 1, &|| ()), Halt::Done);
+    assert_eq!(world.run(100, 1, &|_| ()), Halt::Done);
     assert_eq!(world.nanos(), 3_600_000_000_001);
     assert_eq!(world.trace().take(), "    0.000000001 first\n 3600.000000001 second\n");
 }
@@ -277,7 +277,7 @@ fn the_clock_jumps_to_the_deadline_and_no_further() {
 fn what_waits_for_ever_is_told() {
     let world = World::new(1, Tracing::Off);
     world.start("the forgotten one", poll_fn(|_| Poll::<()>::Pending));
-    assert_eq!(world.run(100, 1, &|| ()), Halt::Deadlock);
+    assert_eq!(world.run(100, 1, &|_| ()), Halt::Deadlock);
     assert!(world.dump().contains("the forgotten one"));
     world.clear();
 }

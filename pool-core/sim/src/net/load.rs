@@ -2,13 +2,14 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
-use pool_core::client::{Body, Client, ConnectionSnapshot, Error, ErrorKind};
-use pool_core::config::PoolConfig;
+use pool_core::client::{Body, Client, ConnectionSnapshot, Error, ErrorKind, PoolSnapshot};
+use pool_core::config::{Admission, PoolConfig};
 use pool_core::error::PoolFailure;
 use pool_core::pool::State;
 use pool_core::runtime::Resolved;
@@ -18,7 +19,7 @@ use super::account::{Effect, Outcome};
 use super::content::{Check, Content, Pace};
 use super::counted::Counted;
 use super::fabric::{Dialer, Names};
-use super::world::{Sleep, World};
+use super::world::{Moment, Sleep, World};
 
 /// How the clients of the simulation reach the network.
 pub type Line = Counted<Resolved<World, Names, Dialer>>;
@@ -226,14 +227,24 @@ fn name_of(error: &Error) -> &'static str {
     }
 }
 
-/// What must hold of a client between any two steps. `config` is its pools', if the scheduler is
-/// punctual: then no deadline may pass without what it is for. `callers` are all that it has.
-pub fn inspect(world: &World, client: &Caller, callers: usize, config: Option<&PoolConfig>) {
-    let pending = client.snapshot().totals().pending;
+/// What a client has promised.
+#[derive(Clone, Debug)]
+pub struct Promise {
+    /// The settings of its pools.
+    pub config: Arc<PoolConfig>,
+    /// Whether the scheduler is punctual: then no deadline may pass without what it is for.
+    pub is_punctual: bool,
+}
+
+/// What must hold of a client, between any two steps or when nobody can run. `callers` are all that it
+/// has.
+pub fn inspect(world: &World, client: &Caller, callers: usize, promise: &Promise, moment: Moment) {
+    let snapshot = client.snapshot();
+    let pending = snapshot.totals().pending;
     if pending > callers as u64 {
         world.object(|| format!("{pending} requests wait in the queues of a client with {callers} callers"));
     }
-    for pool in client.snapshot().pools {
+    for pool in snapshot.pools {
         let objection = |words: String| world.object(|| format!("pool {:?}: {words}", pool.target.host));
         let stats = &pool.stats;
         if stats.ignored_facts > 0 {
@@ -253,22 +264,48 @@ pub fn inspect(world: &World, client: &Caller, callers: usize, config: Option<&P
         if pool.triple.pending != pool.waiters.len() as u64 {
             objection(format!("14: {} waiters, {:?}", pool.waiters.len(), pool.triple));
         }
-        if let Some(config) = config {
-            let waited = pool.waiters.iter().max().copied().unwrap_or_default();
-            if config.pending_timeout().is_some_and(|limit| waited > limit) {
-                objection(format!("a request has waited for {waited:?}, its deadline is over"));
-            }
-            let late = |conn: &&ConnectionSnapshot| {
-                conn.state == State::Connecting && conn.age > config.connect_timeout()
-            };
-            if let Some(conn) = pool.connections.iter().find(late) {
-                objection(format!("an attempt has taken {:?}, its deadline is over", conn.age));
-            }
+        if promise.is_punctual {
+            punctual(&pool, &promise.config, &objection);
+        }
+        if moment == Moment::Quiet {
+            at_rest(&pool, &promise.config, &objection);
         }
         for gauge in [pool.connections_breaker, pool.requests_breaker] {
             if gauge.current > u64::from(gauge.max) {
                 objection(format!("16: {gauge:?}"));
             }
         }
+    }
+}
+
+fn punctual(pool: &PoolSnapshot, config: &PoolConfig, objection: &dyn Fn(String)) {
+    let waited = pool.waiters.iter().max().copied().unwrap_or_default();
+    if config.pending_timeout().is_some_and(|limit| waited > limit) {
+        objection(format!("a request has waited for {waited:?}, its deadline is over"));
+    }
+    let late =
+        |conn: &&ConnectionSnapshot| conn.state == State::Connecting && conn.age > config.connect_timeout();
+    if let Some(conn) = pool.connections.iter().find(late) {
+        objection(format!("an attempt has taken {:?}, its deadline is over", conn.age));
+    }
+}
+
+/// What holds once everything is done that could be done.
+fn at_rest(pool: &PoolSnapshot, config: &PoolConfig, objection: &dyn Fn(String)) {
+    let (pending, counts, gauge) = (pool.triple.pending, pool.counts, pool.connections_breaker);
+    if gauge.reserved > 0 {
+        objection(format!("{} seats are promised to a pool that does not take them", gauge.reserved));
+    }
+    // Not those that close: one in the hands of a caller does so when its caller looks.
+    if counts.settling > 0 {
+        objection(format!("connections that settle at rest: {counts:?}"));
+    }
+    if pending > 0 && counts.ready > 0 {
+        objection(format!("23: {pending} requests wait beside {} idle connections", counts.ready));
+    }
+    let may_open = gauge.remaining > 0 || config.admission() == Admission::ForceOne;
+    // A forced connection that closes is waited for (P1).
+    if pending > 0 && counts.active() + counts.closing == 0 && may_open {
+        objection(format!("22: {pending} requests wait and no connection is on its way"));
     }
 }

@@ -18,7 +18,7 @@ use pool_core::server::ServerHandle;
 use super::account::Counts;
 use super::counted::{Counted, Counter};
 use super::fabric::{Dialer, Names, Net};
-use super::load::{Caller, inspect};
+use super::load::{Caller, Promise, inspect};
 use super::origin::Site;
 use super::peer::Stop;
 use super::plan::{OriginPlan, PORT, Plan, Profile, Turn, host_of};
@@ -26,7 +26,7 @@ use super::rng::Rng;
 use super::served::House;
 use super::trace::Tracing;
 use super::visitor::visit;
-use super::world::{Halt, World};
+use super::world::{Halt, Moment, World};
 
 /// What came of a run.
 #[derive(Clone, Debug)]
@@ -226,11 +226,11 @@ impl Room {
         self.start_director();
         let (world, clients, every) = (self.world.clone(), self.clients.clone(), self.plan.inspect_every);
         let callers = self.callers.clone();
-        let config = (self.plan.moods.late == 0).then(|| self.plan.pool.clone());
-        let inspector = move || {
+        let promise = self.promise();
+        let inspector = move |moment| {
             for (client, callers) in clients.iter().zip(callers.iter()) {
                 if let Some(client) = &*client.borrow() {
-                    inspect(&world, client, callers.open.get(), config.as_deref());
+                    inspect(&world, client, callers.open.get(), &promise, moment);
                 }
             }
         };
@@ -240,6 +240,10 @@ impl Room {
         self.judge(halt);
         self.world.clear();
         self.counter.peak()
+    }
+
+    fn promise(&self) -> Promise {
+        Promise { config: self.plan.pool.clone(), is_punctual: self.plan.moods.late == 0 }
     }
 
     fn start_load(&self) {
@@ -280,7 +284,7 @@ impl Room {
     /// Ends clients, then origins, when everybody has had their turn.
     fn start_director(&self) {
         let (world, clients, origins) = (self.world.clone(), self.clients.clone(), self.origins.clone());
-        let tally = self.tally.clone();
+        let (tally, promise) = (self.tally.clone(), self.promise());
         let mut rng = Rng::new(self.seed).fork(4);
         self.world.start("director", async move {
             poll_fn(|cx| {
@@ -306,7 +310,7 @@ impl Room {
                         continue;
                     }
                 }
-                inspect(&world, &handle, 0, None);
+                inspect(&world, &handle, 0, &promise, Moment::Any);
                 let totals = handle.snapshot().totals();
                 if totals != pool_core::client::Totals::default() {
                     world.object(|| format!("a closed client has {totals:?}"));

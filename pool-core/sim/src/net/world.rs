@@ -93,6 +93,15 @@ impl Wake for Bell {
     }
 }
 
+/// When somebody has a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Between two steps.
+    Any,
+    /// Nobody can run: everything that was to be done at this instant is done.
+    Quiet,
+}
+
 /// Why the world stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Halt {
@@ -209,11 +218,18 @@ impl World {
         (nanos, self.0.rng.borrow_mut().next_u64() << 32 | serial & 0xFFFF_FFFF)
     }
 
-    /// Runs until nothing can happen any more, and has a look after every so many steps.
-    pub fn run(&self, most_steps: u64, every: u64, inspector: &dyn Fn()) -> Halt {
+    /// Runs until nothing can happen any more, and has a look after every so many steps, and at the
+    /// next quiet moment after that.
+    pub fn run(&self, most_steps: u64, every: u64, inspector: &dyn Fn(Moment)) -> Halt {
+        let mut looks_when_quiet = true;
         loop {
             if self.0.steps.get() % every == 0 {
-                inspector();
+                inspector(Moment::Any);
+                looks_when_quiet = true;
+            }
+            if looks_when_quiet && self.is_quiet() {
+                inspector(Moment::Quiet);
+                looks_when_quiet = false;
             }
             if self.0.account.has_objection() {
                 return Halt::Objection;
@@ -246,6 +262,11 @@ impl World {
                 return if self.0.live.get() == 0 { Halt::Done } else { Halt::Deadlock };
             }
         }
+    }
+
+    fn is_quiet(&self) -> bool {
+        let next = self.0.due.borrow().first_key_value().map(|(key, _)| key.0);
+        self.0.ready.list().is_empty() && next.is_none_or(|at| at > self.nanos())
     }
 
     fn next_deadline(&self) {

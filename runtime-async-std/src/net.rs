@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use async_io::Async;
 use async_std::task::JoinHandle;
 use futures_io::{AsyncRead, AsyncWrite};
-use pool_core::runtime::{Accept, Connect, Io, Resolve, Target};
+use pool_core::runtime::{Accept, Addresses, Connect, Io, Resolve, Target};
 
 /// Opens TCP connections to resolved addresses, with `TCP_NODELAY`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,6 +35,11 @@ impl Connect for Tcp {
             stream.get_ref().set_nodelay(true)?;
             Ok(stream)
         }))
+    }
+
+    fn addresses(&self, of: &Socket) -> Addresses {
+        let stream = of.0.get_ref();
+        Addresses { local: stream.local_addr().ok(), peer: stream.peer_addr().ok() }
     }
 }
 

@@ -50,7 +50,10 @@ enum Stage<F> {
 
 fn uri(target: &Target) -> io::Result<Uri> {
     let Target { host, port, .. } = target;
-    let text = if host.contains(':') {
+    // Hosts of named clusters are addresses, whatever they are called.
+    let text = if let Some(address) = target.address {
+        format!("http://{address}/")
+    } else if host.contains(':') {
         format!("http://[{host}]:{port}/")
     } else {
         format!("http://{host}:{port}/")

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use pool_core::runtime::{Accept, Connect, Io, Resolve, Target};
+use pool_core::runtime::{Accept, Addresses, Connect, Io, Resolve, Target};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::task::JoinHandle;
@@ -35,6 +35,10 @@ impl Connect for Tcp {
             stream.set_nodelay(true)?;
             Ok(stream)
         }))
+    }
+
+    fn addresses(&self, of: &Self::Io) -> Addresses {
+        Addresses { local: of.0.local_addr().ok(), peer: of.0.peer_addr().ok() }
     }
 }
 

@@ -22,10 +22,11 @@ use super::options::Options;
 use super::origin::Origin;
 use super::policy::CallPolicy;
 use super::request_body::{RemakeBody, RequestBody};
+use super::retry_seat::RetrySeat;
 use super::shared::{Entry, Shared};
 use super::state::{Outcome, Ticket};
 use crate::error::{PoolFailure, Verdict};
-use crate::exchange::{Exchange, Next, Progress, Repeatable, RetryPolicy, Usage};
+use crate::exchange::{Exchange, Next, Progress, Repeatable, RetryDenied, RetryPolicy, Usage};
 use crate::report::{ClosedBy, Report};
 use crate::runtime::{Connect, Runtime};
 use crate::time::Instant;
@@ -46,9 +47,13 @@ pub struct Call<R: Runtime, C: Connect, B> {
     /// While no attempt has it.
     body: RequestBody<B>,
     exchange: Exchange,
+    /// Unique within the client.
+    number: u64,
     route: Route,
     /// The connection of the last attempt.
     carried: Option<Carried>,
+    /// While a retry is under way.
+    retrying: Option<RetrySeat>,
     stage: Stage<R, C, B>,
     span: tracing::Span,
 }
@@ -126,12 +131,14 @@ where
         let (mut head, body) = request.into_parts();
         let remake =
             if head.extensions.is_empty() { None } else { head.extensions.remove::<RemakeBody<B>>() };
-        let seed = core.shared.options.seed ^ core.shared.next_serial();
+        let number = core.shared.next_serial();
+        let seed = core.shared.options.seed ^ number;
         let exchange = Exchange::new(Repeatable::from(&head.method), retry, seed);
         let span = tracing::debug_span!("request", method = %head.method, uri = %head.uri);
         let keep = if exchange.may_replay() { replay_limit } else { 0 };
         let body = RequestBody::new(body, remake, keep);
-        Self { core, head, body, exchange, route, carried: None, stage: Stage::Choosing(Entry::New), span }
+        let stage = Stage::Choosing(Entry::New);
+        Self { core, head, body, exchange, number, route, carried: None, retrying: None, stage, span }
     }
 
     /// What is known of the call so far; complete once it has its response or has failed.
@@ -140,7 +147,7 @@ where
             Route::Url => None,
             Route::Cluster(path) => path.host.as_ref().map(|local| &local.host),
         };
-        CallInfo::new(host, self.carried, &self.exchange)
+        CallInfo::new(self.number, host, self.carried.as_ref(), &self.exchange)
     }
 
     /// The next answer of the peer. As a future a call passes interim responses over.
@@ -148,21 +155,31 @@ where
     /// # Errors
     /// As awaiting the call. After an error or the final response it is never ready again.
     pub fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answered<R, C, B>, Error>> {
-        // A span that nobody subscribed to is not worth a clone.
-        let span = if self.span.is_disabled() { tracing::Span::none() } else { self.span.clone() };
+        let span = self.entered();
         let _entered = span.enter();
+        let mut interim = None;
         loop {
-            if let Some(answer) = ready!(self.step(cx)) {
-                return Poll::Ready(answer);
+            let answer = ready!(self.step(cx, &mut interim));
+            if let Some(interim) = interim {
+                return Poll::Ready(Ok(Answered::Interim(interim)));
+            }
+            if let Some(answer) = answer {
+                return Poll::Ready(answer.map(Answered::Final));
             }
         }
+    }
+
+    /// A span that nobody subscribed to is not worth a clone.
+    #[inline]
+    fn entered(&self) -> tracing::Span {
+        if self.span.is_disabled() { tracing::Span::none() } else { self.span.clone() }
     }
 
     fn acquire(&mut self, now: Instant, entry: Entry) -> Result<Outcome<C::Io>, OriginFault> {
         let shared = &self.core.shared;
         Ok(match &mut self.route {
-            Route::Url => shared.acquire(now, &Origin::of(&self.head.uri)?, entry),
-            Route::Cluster(path) => shared.acquire_in(now, path, entry),
+            Route::Url => shared.acquire(now, &Origin::of(&self.head.uri)?, entry, self.number),
+            Route::Cluster(path) => shared.acquire_in(now, path, entry, self.number),
         })
     }
 
@@ -228,7 +245,8 @@ where
     #[inline]
     fn bind(&mut self, now: Instant, conn: Box<Conn<C::Io>>) {
         self.exchange.handle_bound(now, conn.usage);
-        self.carried = Some(Carried { id: conn.serial, usage: conn.usage });
+        self.carried =
+            Some(Carried { id: conn.serial, usage: conn.usage, addresses: conn.addresses.clone() });
         let body = self.body.take();
         self.stage = Stage::Bound { attempt: Attempt::new(self.core.shared.clone(), conn, body) };
     }
@@ -258,26 +276,13 @@ where
     /// The pool gave the request back.
     #[cold]
     fn unbound(&mut self, failure: PoolFailure, cause: Option<Arc<io::Error>>) -> Result<(), Error> {
-        match self.exchange.handle_pool_failure(self.core.shared.runtime.now(), failure) {
-            // There is nothing to wait for.
-            Next::RetryAt(_) if self.core.shared.is_closing() => {
-                return Err(Error::new(ErrorKind::Closed, self.exchange.verdict()));
-            }
-            Next::RetryAt(at) => {
-                tracing::debug!(%failure, "retry after a back-off");
-                self.stage = Stage::BackingOff(Box::pin(self.core.shared.runtime.sleep(at)));
-            }
-            Next::Requeue { deadline: _ } => self.stage = Stage::Choosing(Entry::New),
-            Next::Fail(verdict) => {
-                // Only a failed connect has the transport's words.
-                let cause = match failure {
-                    PoolFailure::LocalConnectionFailure | PoolFailure::RemoteConnectionFailure => cause,
-                    PoolFailure::Overflow | PoolFailure::ConnectTimeout | PoolFailure::PendingTimeout => None,
-                };
-                return Err(Error::new(ErrorKind::Pool(failure), verdict).caused_by(cause));
-            }
-        }
-        Ok(())
+        // Only a failed connect has the transport's words.
+        let cause = match failure {
+            PoolFailure::LocalConnectionFailure | PoolFailure::RemoteConnectionFailure => cause,
+            PoolFailure::Overflow | PoolFailure::ConnectTimeout | PoolFailure::PendingTimeout => None,
+        };
+        let next = self.exchange.handle_pool_failure(self.core.shared.runtime.now(), failure);
+        self.go_on(next, ErrorKind::Pool(failure), cause)
     }
 
     /// The exchange broke on its connection; its body is back.
@@ -292,23 +297,77 @@ where
             let verdict = crate::exchange::verdict(progress, Usage::Fresh).max(self.exchange.verdict());
             return Err(Error::new(kind, verdict));
         }
-        match self.exchange.handle_attempt_failed(progress, None, self.body.replay()) {
+        let now = self.core.shared.runtime.now();
+        let next = self.exchange.handle_attempt_failed(now, progress, None, self.body.replay());
+        self.core.shared.note_broken(self.number, progress, &next);
+        if let Next::Requeue { .. } | Next::RetryAt(_) = next {
+            self.body.rewind();
+        }
+        // Connections that are kept alive die together: when their server goes. The last replay is not
+        // left to one of which that is only not known yet.
+        if let Next::Requeue { .. } = next {
+            if progress == Progress::RequestSent && !self.exchange.may_replay_again() {
+                self.retire_idle();
+            }
+        }
+        self.go_on(next, kind, None)
+    }
+
+    /// What follows from a failure.
+    #[cold]
+    fn go_on(&mut self, next: Next, kind: ErrorKind, cause: Option<Arc<io::Error>>) -> Result<(), Error> {
+        let next = match next {
+            // There is nothing to wait for.
+            Next::RetryAt(_) if self.core.shared.is_closing() => {
+                return Err(Error::new(ErrorKind::Closed, self.exchange.verdict()));
+            }
+            Next::RetryAt(at) => self.take_retry_seat(at),
+            Next::Requeue { .. } | Next::Fail(_) => next,
+        };
+        match next {
             Next::Requeue { deadline } => {
                 tracing::debug!(%kind, "replay");
-                self.body.rewind();
-                // Connections that are kept alive die together: when their server goes. The last
-                // replay is not left to one of which that is only not known yet.
-                if progress == Progress::RequestSent && !self.exchange.may_replay_again() {
-                    self.retire_idle();
-                }
                 self.stage = Stage::Choosing(Entry::Again { deadline });
             }
             Next::RetryAt(at) => {
+                tracing::debug!(%kind, "retry after a back-off");
                 self.stage = Stage::BackingOff(Box::pin(self.core.shared.runtime.sleep(at)));
             }
-            Next::Fail(verdict) => return Err(Error::new(kind, verdict)),
+            Next::Fail(verdict) => {
+                self.retrying = None;
+                if let (Route::Cluster(path), Some(RetryDenied::Exhausted)) =
+                    (&self.route, self.exchange.retry_denied())
+                {
+                    path.line.cluster.counters.retry_limit_exceeded.count();
+                }
+                return Err(Error::new(kind, verdict).caused_by(cause));
+            }
         }
         Ok(())
+    }
+
+    /// A retry of a cluster's request needs a seat. The retry before it, if there was one, is over.
+    #[cold]
+    fn take_retry_seat(&mut self, at: Instant) -> Next {
+        let Route::Cluster(Path { line, priority, .. }) = &self.route else { return Next::RetryAt(at) };
+        let counters = &line.cluster.counters;
+        self.retrying = None;
+        self.retrying = RetrySeat::take(&line.cluster, *priority);
+        if self.retrying.is_none() {
+            counters.retry_overflow.count();
+            return self.exchange.handle_retry_refused();
+        }
+        counters.retry.count();
+        Next::RetryAt(at)
+    }
+
+    /// A response to a retry came.
+    #[cold]
+    fn retry_succeeded(&mut self) {
+        self.retrying = None;
+        if let Route::Cluster(path) = &self.route {
+            path.line.cluster.counters.retry_success.count();
+        }
     }
 
     /// Takes idle connections of its pool out of service.
@@ -329,9 +388,14 @@ where
         }
     }
 
-    /// One step from where it stands; `None` if there is more to do at once.
+    /// One step from where it stands; `None` if there is more to do at once. An interim response is put
+    /// beside: what is returned is moved often enough.
     #[inline]
-    fn step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Answer<R, C, B>>> {
+    fn step(
+        &mut self,
+        cx: &mut Context<'_>,
+        interim: &mut Option<Response<()>>,
+    ) -> Poll<Option<Answer<R, C, B>>> {
         let moved = match &mut self.stage {
             Stage::Bound { attempt } => {
                 let head = RequestHead {
@@ -343,6 +407,7 @@ where
                 match ready!(attempt.poll_event(cx, Some(head))) {
                     Ok(Event::Head(mut response, kind)) => {
                         self.exchange.handle_done();
+                        self.core.shared.note_answered(self.number, response.status().as_u16());
                         if let Route::Url = self.route {
                             response.extensions_mut().insert(ConnectionInfo::new(
                                 attempt.serial(),
@@ -359,11 +424,15 @@ where
                             None => Body::of_live(attempt.take(), kind, &self.core.nursery),
                         };
                         self.stage = Stage::Done;
-                        return Poll::Ready(Some(Ok(Answered::Final(response.map(|()| body)))));
+                        if self.retrying.is_some() {
+                            self.retry_succeeded();
+                        }
+                        return Poll::Ready(Some(Ok(response.map(|()| body))));
                     }
                     // Nothing waits for it here: the body is sent unasked.
                     Ok(Event::Informational(response)) => {
-                        return Poll::Ready(Some(Ok(Answered::Interim(response))));
+                        *interim = Some(response);
+                        Ok(())
                     }
                     Ok(Event::Data(_) | Event::Trailers(_) | Event::End(_) | Event::Idle(_)) => Ok(()),
                     Err(fault) => {
@@ -398,14 +467,16 @@ where
             Ok(()) => None,
             Err(error) => {
                 self.stage = Stage::Done;
-                Some(Err(error))
+                self.retrying = None;
+                self.core.shared.note_failed(self.number, error.verdict());
+                Some(Err(error.after(self.exchange.retries(), self.exchange.retry_denied())))
             }
         })
     }
 }
 
 /// What a call gives.
-type Answer<R, C, B> = Result<Answered<R, C, B>, Error>;
+type Answer<R, C, B> = Result<Response<Body<R, C, B>>, Error>;
 
 /// What a look at the socket of a bound connection found, before a byte was written.
 enum Probed<I> {
@@ -459,16 +530,17 @@ where
     B: HttpBody + Unpin,
     B::Error: Into<BodyError>,
 {
-    type Output = Result<Response<Body<R, C, B>>, Error>;
+    type Output = Answer<R, C, B>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        let span = this.entered();
+        let _entered = span.enter();
         loop {
-            match ready!(this.poll_answer(cx)) {
-                Ok(Answered::Interim(_)) => {}
-                Ok(Answered::Final(response)) => return Poll::Ready(Ok(response)),
-                Err(error) => return Poll::Ready(Err(error)),
+            let mut passed_over = None;
+            if let Some(answer) = ready!(this.step(cx, &mut passed_over)) {
+                return Poll::Ready(answer);
             }
         }
     }

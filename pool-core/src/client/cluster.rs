@@ -1,5 +1,6 @@
 //! Named clusters: hosts, limits and pool settings that the clients of all workers share.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -7,9 +8,11 @@ use std::sync::{Arc, Mutex, Weak};
 
 use super::host::Host;
 use super::leash::{ReadyList, lock};
+use super::stats::{ClusterStats, Counters, Tallies};
 use crate::cluster::{Endpoint, Hosts, Standing};
 use crate::config::PoolConfig;
-use crate::limits::{Gauge, Limits, Priority, Resource, Shared};
+use crate::id::{HostId, PoolId};
+use crate::limits::{Claimant, Gauge, Ledger, Limits, Priority, Resource, Seat, Shared, SharedHandle};
 use crate::wire::h1::Limits as H1Limits;
 
 /// A named set of hosts that requests are balanced over (Envoy: a cluster).
@@ -33,7 +36,7 @@ impl Drop for Owner {
 pub(crate) struct Inner {
     /// Unique in this process.
     pub(crate) id: u64,
-    name: Arc<str>,
+    pub(crate) name: Arc<str>,
     pub(crate) pool: Arc<PoolConfig>,
     pub(crate) h1: H1Limits,
     pub(crate) ledger: Shared,
@@ -42,6 +45,10 @@ pub(crate) struct Inner {
     version: AtomicU64,
     over: AtomicBool,
     workers: Mutex<Vec<Worker>>,
+    /// Retries are not any worker's: they take their seats here.
+    retries: Mutex<SharedHandle>,
+    pub(crate) tallies: Arc<Tallies>,
+    pub(crate) counters: Counters,
 }
 
 #[derive(Default)]
@@ -98,6 +105,14 @@ impl Cluster {
         self.0.0.ledger.limits()
     }
 
+    /// Everything that was counted, over all clients and over pools that are gone, exactly: each client
+    /// publishes what its pools do as they do it. Reading stops nobody who has a request.
+    #[must_use]
+    pub fn stats(&self) -> ClusterStats {
+        let Inner { tallies, counters, .. } = &*self.0.0;
+        tallies.read(&self.0.0.hosts(), counters)
+    }
+
     /// Puts other limits in force; nobody loses what he has.
     pub fn set_limits(&self, limits: impl Into<Limits>) {
         self.0.0.ledger.set_limits(limits);
@@ -144,6 +159,16 @@ impl Inner {
         self.over.load(Ordering::Acquire)
     }
 
+    /// A seat of the `max_retries` breaker, if there is room.
+    pub(crate) fn begin_retry(&self, priority: Priority) -> Option<Seat> {
+        let who = Claimant { pool: PoolId(0), host: HostId(0), priority };
+        lock(&self.retries).try_take(Resource::Retries, who).ok()
+    }
+
+    pub(crate) fn end_retry(&self, seat: Seat) {
+        lock(&self.retries).give_back(seat);
+    }
+
     /// Tells a worker of changes from now on.
     pub(crate) fn enlist(&self, worker: Worker) {
         let mut workers = lock(&self.workers);
@@ -155,9 +180,15 @@ impl Inner {
         let mut roster = lock(&self.roster);
         let Roster { known, hosts: present } = &mut *roster;
         let (standings, gone) = known.replace(hosts.iter().map(|host| host.identity().clone()));
-        let by_id = |id| present.iter().find(|host| host.id() == Some(id));
+        let ids: BTreeMap<_, _> = present.iter().map(|host| (host.id(), host)).collect();
+        let by_id = |id| ids.get(&Some(id)).copied();
+        let is_change =
+            !gone.is_empty() || standings.iter().any(|standing| matches!(standing, Standing::Added(_)));
         for host in gone.into_iter().filter_map(by_id) {
             host.set_removed();
+        }
+        if is_change {
+            self.counters.membership_change.count();
         }
         let mut list = Vec::with_capacity(hosts.len());
         for (host, standing) in hosts.into_iter().zip(standings) {
@@ -172,6 +203,7 @@ impl Inner {
                 }
             }
         }
+        drop(ids);
         *present = list.into();
         self.version.fetch_add(1, Ordering::AcqRel);
         drop(roster);
@@ -249,16 +281,21 @@ impl ClusterBuilder {
     #[must_use]
     pub fn build(self) -> Cluster {
         let Self { name, pool, limits, h1, hosts } = self;
+        let ledger = Shared::new(limits);
         let inner = Inner {
+            // Nobody waits for a retry's seat: there is nothing to be told.
+            retries: Mutex::new(ledger.worker(Arc::new(|| {}))),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             name,
             pool,
             h1,
-            ledger: Shared::new(limits),
+            ledger,
             roster: Mutex::default(),
             version: AtomicU64::new(0),
             over: AtomicBool::new(false),
             workers: Mutex::default(),
+            tallies: Arc::default(),
+            counters: Counters::default(),
         };
         inner.set_hosts(hosts);
         Cluster(Arc::new(Owner(Arc::new(inner))))

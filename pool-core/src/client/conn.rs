@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 use super::leash::{Leash, Place};
 use crate::exchange::Usage;
 use crate::report::{ClosedBy, Report};
-use crate::runtime::Io;
 use crate::runtime::worker::Scratch;
+use crate::runtime::{Addresses, Io};
 use crate::wire::h1::{Client as Wire, Error as WireError, Event, IdleClose, Input, Limits, Outbox};
 
 /// How many slices are offered to one vectored write.
@@ -23,6 +23,8 @@ pub(crate) struct Conn<I> {
     /// Unique within the client, for people and logs.
     pub(crate) serial: u64,
     pub(crate) usage: Usage,
+    /// Where somebody may want to know them.
+    pub(crate) addresses: Option<Arc<Addresses>>,
 }
 
 /// What an idle connection's socket had to say.
@@ -36,7 +38,7 @@ pub(crate) enum Idle {
 impl<I: Io> Conn<I> {
     pub(crate) fn new(io: I, limits: Limits, leash: Arc<Leash>, serial: u64) -> Self {
         let waker = Waker::from(leash.clone());
-        Self { io, wire: Wire::new(limits), leash, waker, serial, usage: Usage::Fresh }
+        Self { io, wire: Wire::new(limits), leash, waker, serial, usage: Usage::Fresh, addresses: None }
     }
 
     pub(crate) fn place(&self) -> Place {

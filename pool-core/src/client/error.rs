@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::error::{PoolFailure, Verdict};
+use crate::exchange::RetryDenied;
 use crate::wire::h1;
 
 /// A boxed error of the caller's own request body.
@@ -21,6 +22,8 @@ pub struct Error {
     verdict: Verdict,
     /// What the transport said, where a connection attempt failed.
     cause: Option<Arc<io::Error>>,
+    retries: u8,
+    denied: Option<RetryDenied>,
 }
 
 /// What went wrong, by whose fault it is.
@@ -64,11 +67,16 @@ pub enum OriginFault {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, verdict: Verdict) -> Self {
-        Self { kind, verdict, cause: None }
+        Self { kind, verdict, cause: None, retries: 0, denied: None }
     }
 
     pub(crate) fn caused_by(mut self, cause: Option<Arc<io::Error>>) -> Self {
         self.cause = cause;
+        self
+    }
+
+    pub(crate) fn after(mut self, retries: u8, denied: Option<RetryDenied>) -> Self {
+        (self.retries, self.denied) = (retries, denied);
         self
     }
 
@@ -84,6 +92,38 @@ impl Error {
         self.verdict
     }
 
+    /// What the transport said, where a connection attempt failed.
+    #[must_use]
+    pub fn transport(&self) -> Option<&io::Error> {
+        self.cause.as_deref()
+    }
+
+    /// How often a host had been chosen again before this failure; more than 0: it was a retry that failed.
+    #[must_use]
+    pub fn retries(&self) -> u8 {
+        self.retries
+    }
+
+    /// Why this failure was not retried, where the policy names such failures (Envoy's flags `URX`, `UO`).
+    #[must_use]
+    pub fn retry_denied(&self) -> Option<RetryDenied> {
+        self.denied
+    }
+
+    /// Whether the peer ended the connection before its response was complete: Envoy's `connection
+    /// termination`, flag `UC`.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        matches!(self.kind, ErrorKind::Connection(_) | ErrorKind::Protocol(h1::Error::Eof(_)))
+    }
+
+    /// Whether the peer broke the protocol or a limit on what it may send: Envoy's `protocol error`, flag
+    /// `UPE`.
+    #[must_use]
+    pub fn is_protocol_error(&self) -> bool {
+        matches!(self.kind, ErrorKind::Protocol(h1::Error::Peer(_) | h1::Error::Limit(_)))
+    }
+
     /// Whether a connection could not be had: Envoy's `connect-failure`.
     #[must_use]
     pub fn is_connect(&self) -> bool {
@@ -97,10 +137,11 @@ impl Error {
         )
     }
 
-    /// Whether a circuit breaker refused it: Envoy's `overflow`.
+    /// Whether a circuit breaker refused it: Envoy's `overflow`, flag `UO`. Not where a pool could not be
+    /// made ([`ErrorKind::NoPool`]).
     #[must_use]
     pub fn is_overflow(&self) -> bool {
-        matches!(self.kind, ErrorKind::Pool(PoolFailure::Overflow) | ErrorKind::NoPool)
+        matches!(self.kind, ErrorKind::Pool(PoolFailure::Overflow))
     }
 }
 

@@ -8,6 +8,7 @@ use super::leash::lock;
 use crate::cluster::{Endpoint, Identity, Key, Scheme};
 use crate::id::HostId;
 use crate::limits::Priority;
+use crate::pool::Stats;
 use crate::runtime::Target;
 
 /// A host that connections of a [`Cluster`](super::Cluster) go to.
@@ -21,6 +22,8 @@ pub struct Host {
     address: Mutex<Option<SocketAddr>>,
     weight: AtomicU32,
     removed: AtomicBool,
+    /// What pools of it counted that are gone.
+    gone: Mutex<Stats>,
 }
 
 impl Host {
@@ -44,6 +47,7 @@ impl Host {
             address: Mutex::new(address),
             weight: AtomicU32::new(1),
             removed: AtomicBool::new(false),
+            gone: Mutex::default(),
         }
     }
 
@@ -123,6 +127,14 @@ impl Host {
             port: address.map_or(0, |address| address.port()),
             address,
         }
+    }
+
+    pub(crate) fn gone(&self) -> Stats {
+        lock(&self.gone).clone()
+    }
+
+    pub(crate) fn add_gone(&self, stats: &Stats) {
+        lock(&self.gone).add(stats);
     }
 
     pub(crate) fn placed_at(mut self, place: Endpoint) -> Arc<Self> {

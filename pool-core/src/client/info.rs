@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::host::Host;
-use crate::exchange::{Exchange, Usage};
+use crate::exchange::{Exchange, RetryDenied, Usage};
+use crate::runtime::Addresses;
 
 /// In the extensions of every response of this client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,31 +54,47 @@ impl ConnectionInfo {
 }
 
 /// The connection that carried an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Carried {
     pub(crate) id: u64,
     pub(crate) usage: Usage,
+    pub(crate) addresses: Option<Arc<Addresses>>,
 }
 
 /// What is known of a call: during it, with its response, and after its failure.
 #[derive(Clone, Copy, Debug)]
 pub struct CallInfo<'a> {
+    number: u64,
     host: Option<&'a Arc<Host>>,
-    carried: Option<Carried>,
+    carried: Option<&'a Carried>,
     queue_time: Duration,
     replays: u8,
     retries: u8,
+    denied: Option<RetryDenied>,
 }
 
 impl<'a> CallInfo<'a> {
-    pub(crate) fn new(host: Option<&'a Arc<Host>>, carried: Option<Carried>, exchange: &Exchange) -> Self {
+    pub(crate) fn new(
+        number: u64,
+        host: Option<&'a Arc<Host>>,
+        carried: Option<&'a Carried>,
+        exchange: &Exchange,
+    ) -> Self {
         Self {
+            number,
             host,
             carried,
             queue_time: exchange.queue_time(),
             replays: exchange.replays(),
             retries: exchange.retries(),
+            denied: exchange.retry_denied(),
         }
+    }
+
+    /// The request: unique within the client, never used again. A recording names it by this number.
+    #[must_use]
+    pub fn request(&self) -> u64 {
+        self.number
     }
 
     /// The host that was chosen last; `None` for calls to URLs, and if there was none to choose.
@@ -91,6 +108,12 @@ impl<'a> CallInfo<'a> {
     #[must_use]
     pub fn connection(&self) -> Option<u64> {
         self.carried.map(|carried| carried.id)
+    }
+
+    /// Its addresses, for calls to clusters and as far as the connector tells them.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        self.carried.and_then(|carried| carried.addresses.as_deref()).copied().unwrap_or_default()
     }
 
     /// Whether that connection had served a request before this one.
@@ -115,5 +138,11 @@ impl<'a> CallInfo<'a> {
     #[must_use]
     pub fn retries(&self) -> u8 {
         self.retries
+    }
+
+    /// Why the failure that the call ended with was not retried, where the policy names such failures.
+    #[must_use]
+    pub fn retry_denied(&self) -> Option<RetryDenied> {
+        self.denied
     }
 }

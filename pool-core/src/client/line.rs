@@ -4,6 +4,7 @@
 //! Everything here belongs to one client, and so does what a call holds of it: counting references to
 //! what all workers share would have the workers wait for each other.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -84,7 +85,7 @@ impl Desks {
             // Older than any: the first look takes the hosts in.
             version: 0,
             hosts: Vec::new(),
-            turn: RoundRobin::new(&[], self.seed ^ cluster.id),
+            turn: RoundRobin::new(&[], self.seed.wrapping_add(u64::from(index))),
             in_set: None,
             pools: 0,
         };
@@ -148,12 +149,12 @@ impl Desk {
         // Before the hosts: if they change in between, they are looked at once more.
         self.version = cluster.version();
         let present = cluster.hosts();
-        let mut before = std::mem::take(&mut self.hosts);
+        let before = std::mem::take(&mut self.hosts);
+        let mut before: BTreeMap<_, _> = before.into_iter().map(|local| (local.host.id(), local)).collect();
         for host in present.iter() {
-            // A logical host without an address takes no requests yet.
-            let known = before.iter().position(|known| Arc::ptr_eq(&known.host, host));
-            match known {
-                Some(at) => self.hosts.push(before.swap_remove(at)),
+            match before.remove(&host.id()) {
+                Some(known) => self.hosts.push(known),
+                // A logical host without an address takes no requests yet.
                 None if host.address().is_none() => {}
                 None => {
                     let local = Local { host: host.clone(), cluster: cluster.clone(), line: *index };
@@ -161,7 +162,7 @@ impl Desk {
                 }
             }
         }
-        gone.append(&mut before);
+        gone.extend(before.into_values());
         let weights: Vec<u32> = self.hosts.iter().map(|local| local.host.share()).collect();
         self.turn.set_weights(&weights);
     }

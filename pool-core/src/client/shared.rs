@@ -67,7 +67,7 @@ enum Returned<I> {
 
 impl<R: Runtime, C: Connect> Shared<R, C> {
     pub(crate) fn new(runtime: R, connector: C, options: Options) -> Self {
-        let state = State::new(options.seed);
+        let state = State::new(&options);
         Self {
             runtime,
             connector,
@@ -98,6 +98,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
     pub(crate) fn turn<T>(&self, now: Instant, step: impl FnOnce(&mut State<C>) -> T) -> T {
         let mut state = lock(&self.state);
         let result = step(&mut state);
+        state.publish();
         // On the way that is taken most the pool binds or settles at once and asks for nothing.
         match state.set.poll_action() {
             Some(action) => self.carry_out(now, state, action),
@@ -152,6 +153,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
                 for place in gone {
                     state.set.handle_report(now, place.pool, place.conn, Report::Closed(ClosedBy::Local));
                 }
+                state.publish();
                 state.act_all(&self.ready, &mut after);
                 state.rearm(now)
             };
@@ -163,26 +165,38 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
 
     /// Asks the origin's pool for a connection.
     #[inline]
-    pub(crate) fn acquire(&self, now: Instant, origin: &Origin<'_>, entry: Entry) -> Outcome<C::Io> {
+    pub(crate) fn acquire(
+        &self,
+        now: Instant,
+        origin: &Origin<'_>,
+        entry: Entry,
+        number: u64,
+    ) -> Outcome<C::Io> {
         self.turn(now, |state| {
             if state.life == Life::Closing {
                 return Outcome::Closed;
             }
             // By key, also for a second time: the pool may have become idle meanwhile, and its id
             // another origin's.
-            let Some(pool) = state.pool_of(&self.seats(), origin) else { return Outcome::NoPool };
-            state.ask(now, pool, entry.again())
+            let Some(pool) = state.pool_of(&self.seats(), now, origin) else { return Outcome::NoPool };
+            state.ask(now, pool, entry.again(), number)
         })
     }
 
     /// Asks the pool of the host whose turn it is.
     #[inline]
-    pub(crate) fn acquire_in(&self, now: Instant, path: &mut Path, entry: Entry) -> Outcome<C::Io> {
+    pub(crate) fn acquire_in(
+        &self,
+        now: Instant,
+        path: &mut Path,
+        entry: Entry,
+        number: u64,
+    ) -> Outcome<C::Io> {
         self.turn(now, |state| {
             if state.life == Life::Closing {
                 return Outcome::Closed;
             }
-            state.ask_cluster(&self.seats(), now, path, entry.again())
+            state.ask_cluster(&self.seats(), now, path, entry.again(), number)
         })
     }
 
@@ -272,6 +286,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
                     let listed = conn.leash.is_listed().then(|| conn.leash.clone());
                     state.give_back(place, conn);
                     state.set.finish(now, place.pool, place.conn, end);
+                    state.publish_requests(place.pool);
                     listed.map_or(Returned::Quiet, Returned::Listed)
                 });
                 match returned {
@@ -320,7 +335,10 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
             Ok(io) => {
                 let host = self.look(|state| state.pool_io(place.pool)?.host.clone());
                 let h1 = host.as_ref().map_or(&self.options.h1, |local| &local.cluster.h1).clone();
-                let conn = Conn::new(io, h1, leash.clone(), self.next_serial());
+                let mut conn = Conn::new(io, h1, leash.clone(), self.next_serial());
+                if host.is_some() {
+                    conn.addresses = Some(Arc::new(self.connector.addresses(&conn.io)));
+                }
                 let conn = Box::new(conn);
                 let given_up = self.turn(now, |state| {
                     if !state.is_connecting(leash) {
@@ -348,6 +366,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
                     if !state.is_connecting(leash) {
                         return;
                     }
+                    state.note_connect_failed(now, place, &error);
                     if let Some(io) = state.pool_io(place.pool) {
                         io.last_error = Some(Arc::new(error));
                     }

@@ -11,14 +11,15 @@ use smallvec::SmallVec;
 
 use super::conn::Conn;
 use super::leash::{Leash, Place, ReadyList};
-use super::line::{Desk, Desks, Local, Path};
+use super::line::{Desks, Local};
 use super::options::Options;
 use super::origin::Origin;
-use crate::cluster::{Key, PoolSet};
+use super::pools::Pools;
+use super::stats::Meter;
 use crate::error::PoolFailure;
 use crate::id::{PoolId, Token, WaiterId};
-use crate::limits::{Priority, SharedHandle, Wake};
-use crate::pool::{Action, Answer, DrainMode, EarlyData, QueueReason, Request, State as ConnState};
+use crate::limits::Wake;
+use crate::pool::{Action, Answer, EarlyData, QueueReason, Request, State as ConnState};
 use crate::runtime::{Connect, Target};
 use crate::time::{Deadline, Instant};
 
@@ -26,7 +27,7 @@ use crate::time::{Deadline, Instant};
 const BATCH: usize = 64;
 
 pub(crate) struct State<C: Connect> {
-    pub(crate) set: PoolSet<SharedHandle>,
+    pub(crate) set: Pools,
     /// The named clusters that this client was asked for.
     pub(crate) desks: Desks,
     pools: Vec<Option<PoolIo<C>>>,
@@ -50,6 +51,8 @@ pub(crate) struct PoolIo<C: Connect> {
     pub(crate) target: Arc<Target>,
     /// The host, where the pool is a named cluster's.
     pub(crate) host: Option<Arc<Local>>,
+    /// Where its counters are published, where the pool is a named cluster's.
+    meter: Option<Meter>,
     slots: Vec<Slot<C>>,
     pub(crate) last_error: Option<Arc<io::Error>>,
 }
@@ -122,13 +125,21 @@ pub(crate) struct Seats<'a> {
 
 impl Seats<'_> {
     /// What a ledger calls when another worker freed a seat for one of our pools.
-    fn on_freed(&self) -> Wake {
+    pub(crate) fn on_freed(&self) -> Wake {
         let (freed, ready) = (self.freed.clone(), self.ready.clone());
         Arc::new(move || {
             freed.store(true, Ordering::Release);
             ready.wake_keeper();
         })
     }
+}
+
+/// The set of pools, recorded if the options say so.
+fn pools(options: &Options) -> Pools {
+    #[cfg(feature = "trace")]
+    return Pools::new(options.seed, options.recording.clone());
+    #[cfg(not(feature = "trace"))]
+    Pools::new(options.seed)
 }
 
 /// What to do once the lock is released.
@@ -163,9 +174,10 @@ impl<C: Connect> After<C> {
 }
 
 impl<C: Connect> State<C> {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(options: &Options) -> Self {
+        let seed = options.seed;
         Self {
-            set: PoolSet::new(seed),
+            set: pools(options),
             desks: Desks::new(seed),
             pools: Vec::new(),
             mailboxes: Vec::new(),
@@ -195,114 +207,73 @@ impl<C: Connect> State<C> {
 
     /// The pool of an origin, made on demand; `None` if `max_connection_pools` has no room.
     #[inline]
-    pub(crate) fn pool_of(&mut self, seats: &Seats<'_>, origin: &Origin<'_>) -> Option<PoolId> {
+    pub(crate) fn pool_of(&mut self, seats: &Seats<'_>, now: Instant, origin: &Origin<'_>) -> Option<PoolId> {
         match self.set.find(&origin.key()) {
             Some(pool) => Some(pool),
-            None => self.add_pool(seats, origin),
+            None => self.add_pool(seats, now, origin),
         }
     }
 
     #[cold]
-    fn add_pool(&mut self, seats: &Seats<'_>, origin: &Origin<'_>) -> Option<PoolId> {
+    fn add_pool(&mut self, seats: &Seats<'_>, now: Instant, origin: &Origin<'_>) -> Option<PoolId> {
         let key = origin.key();
         let options = seats.options;
         let ledger = options.breakers.worker(&key, seats.on_freed());
-        let cluster = self.set.add_cluster(options.pool.clone(), ledger);
-        let pool = self.set.add_pool(&key, cluster, key.priority).ok()?;
-        self.put_pool(pool, origin.target(), None);
+        let target = origin.target();
+        let limits = options.breakers.limits();
+        let cluster = self.set.add_cluster(now, &target.host, limits, options.pool.clone(), ledger);
+        let pool = self.set.add_pool(now, || target.label(), &key, cluster, key.priority).ok()?;
+        self.put_pool(pool, target, None);
         Some(pool)
     }
 
-    fn put_pool(&mut self, pool: PoolId, target: Target, host: Option<Arc<Local>>) {
+    /// Makes room for the sockets of a new pool.
+    pub(crate) fn put_pool(&mut self, pool: PoolId, target: Target, host: Option<Arc<Local>>) {
         let index = pool.0 as usize;
         if self.pools.len() <= index {
             self.pools.resize_with(index + 1, || None);
         }
         let target = Arc::new(target);
-        self.pools[index] = Some(PoolIo { target, host, slots: Vec::new(), last_error: None });
+        let meter = host.as_ref().map(|local| local.cluster.tallies.open(local.host.clone()));
+        self.pools[index] = Some(PoolIo { target, host, meter, slots: Vec::new(), last_error: None });
     }
 
-    /// Chooses a host and asks its pool. A request that goes back to the head of a queue goes to the host
-    /// that it had, if that is still one of the cluster's.
+    /// Shows everybody what pools of named clusters have counted. Before actions are taken: they may be
+    /// the last of a pool.
     #[inline]
-    pub(crate) fn ask_cluster(
-        &mut self,
-        seats: &Seats<'_>,
-        now: Instant,
-        path: &mut Path,
-        again: Option<Option<Instant>>,
-    ) -> Outcome<C::Io> {
-        match self.desks.desk(&path.line) {
-            Some(desk) if desk.is_stale() => self.hosts_changed(now),
-            Some(_) => {}
-            None => return Outcome::NoHost,
-        }
-        let stays = again.is_some() && path.host.as_ref().is_some_and(|local| !local.host.is_removed());
-        if !stays {
-            path.host = self.desks.desk(&path.line).and_then(Desk::next);
-        }
-        let Some(local) = &path.host else { return Outcome::NoHost };
-        let key = local.host.key(path.priority);
-        let pool = match self.set.find(&key) {
-            Some(pool) => pool,
-            None => match self.add_cluster_pool(seats, &key, local, path) {
-                Some(pool) => pool,
-                None => return Outcome::NoPool,
-            },
-        };
-        self.ask(now, pool, again)
-    }
-
-    #[cold]
-    fn add_cluster_pool(
-        &mut self,
-        seats: &Seats<'_>,
-        key: &Key<'_>,
-        local: &Arc<Local>,
-        path: &Path,
-    ) -> Option<PoolId> {
-        let desk = self.desks.desk(&path.line)?;
-        let cluster = &local.cluster;
-        let id = match desk.in_set {
-            Some(id) => id,
-            None => {
-                let ledger = cluster.ledger.worker(seats.on_freed());
-                self.set.add_cluster(cluster.pool.clone(), ledger)
-            }
-        };
-        let Ok(pool) = self.set.add_pool(key, id, key.priority) else {
-            desk.pool_refused();
-            return None;
-        };
-        desk.pool_made(id);
-        self.put_pool(pool, local.host.target(), Some(local.clone()));
-        Some(pool)
-    }
-
-    /// Takes in what has changed in the lists of hosts: nothing new goes to those that are gone.
-    #[cold]
-    pub(crate) fn hosts_changed(&mut self, now: Instant) {
-        for local in self.desks.look_again() {
-            for priority in Priority::ALL {
-                if let Some(pool) = self.set.find(&local.host.key(priority)) {
-                    self.set.drain(now, pool, DrainMode::AndDelete);
-                }
+    pub(crate) fn publish(&mut self) {
+        while let Some(pool) = self.set.poll_touched() {
+            let meter = self.pools.get(pool.0 as usize).and_then(|io| io.as_ref()?.meter.as_ref());
+            if let (Some(meter), Some(pool)) = (meter, self.set.pool(pool)) {
+                meter.publish(pool);
             }
         }
     }
 
-    /// Asks a pool; `again` puts the request at the head of the queue, with the deadline it had.
+    /// Shows everybody that a request was bound or has ended.
+    #[inline]
+    pub(crate) fn publish_requests(&self, pool: PoolId) {
+        if let Some(Some(PoolIo { meter: Some(meter), .. })) = self.pools.get(pool.0 as usize) {
+            if let Some(pool) = self.set.pool(pool) {
+                meter.publish_requests(pool);
+            }
+        }
+    }
+
+    /// Asks a pool on behalf of request `number`; `again` puts it at the head of the queue, with the
+    /// deadline it had.
     pub(crate) fn ask(
         &mut self,
         now: Instant,
         pool: PoolId,
         again: Option<Option<Instant>>,
+        number: u64,
     ) -> Outcome<C::Io> {
         let token = self.reserve_mailbox();
         let request = Request { token, early_data: EarlyData::Unsafe };
         let answer = match again {
-            None => self.set.request(now, pool, request),
-            Some(deadline) => self.set.requeue(now, pool, request, deadline),
+            None => self.set.request(now, pool, request, number),
+            Some(deadline) => self.set.requeue(now, pool, request, deadline, number),
         };
         match answer {
             Some(Answer::Queued(queued)) => {
@@ -310,6 +281,7 @@ impl<C: Connect> State<C> {
             }
             Some(Answer::Bound(bound)) => {
                 drop(self.empty_mailbox(token));
+                self.publish_requests(pool);
                 if let Some(conn) = self.lend(Place { pool, conn: bound.conn }) {
                     return Outcome::Bound(conn);
                 }

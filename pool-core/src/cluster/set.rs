@@ -18,6 +18,14 @@ use crate::time::{Deadline, Heap, Instant};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ClusterId(u32);
 
+impl ClusterId {
+    /// Its place in the set; given to another cluster once this one is forgotten.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
 struct Cluster<L> {
     config: Arc<PoolConfig>,
     ledger: L,
@@ -34,6 +42,33 @@ struct Entry {
     /// The earliest wake-up registered for it; [`Instant::NEVER`] for none.
     armed: Instant,
     pool: Pool,
+}
+
+/// Pools whose counters may have moved, each at most once: also one that was forgotten meanwhile, whose
+/// place is then its successor's.
+#[derive(Default)]
+struct Touched {
+    list: SmallVec<[u32; 8]>,
+    is_listed: Vec<bool>,
+}
+
+impl Touched {
+    #[inline]
+    fn add(&mut self, index: u32) {
+        if let Some(is_listed @ false) = self.is_listed.get_mut(index as usize) {
+            *is_listed = true;
+            self.list.push(index);
+        }
+    }
+
+    #[inline]
+    fn take(&mut self) -> Option<u32> {
+        let index = self.list.pop()?;
+        if let Some(is_listed) = self.is_listed.get_mut(index as usize) {
+            *is_listed = false;
+        }
+        Some(index)
+    }
 }
 
 /// What only the making and forgetting of a pool touch.
@@ -92,6 +127,8 @@ pub struct PoolSet<L: Ledger> {
     due: Heap<()>,
     /// Pools that may have actions to drain, each at most once.
     dirty: SmallVec<[u32; 8]>,
+    /// Pools whose counters may have moved otherwise than by a request bound or ended directly.
+    touched: Touched,
     /// Pools whose queue is served after the remaining input of their connection was fed.
     settling: SmallVec<[u32; 8]>,
     seed: u64,
@@ -118,6 +155,7 @@ impl<L: Ledger> PoolSet<L> {
             free_clusters: Vec::new(),
             due: Heap::new(),
             dirty: SmallVec::new(),
+            touched: Touched::default(),
             settling: SmallVec::new(),
             seed,
         }
@@ -263,6 +301,7 @@ impl<L: Ledger> PoolSet<L> {
         } else {
             self.entries.push(Some(entry));
             self.generations.push(0);
+            self.touched.is_listed.push(false);
             self.filed.push(filed);
         }
         let filed = &self.filed;
@@ -341,6 +380,19 @@ impl<L: Ledger> PoolSet<L> {
         self.turn(now, pool, |pool, ledger| pool.abort(now, ledger));
     }
 
+    /// The next pool whose counters may have moved otherwise than by requests that were bound or ended
+    /// directly ([`PoolSet::request`], [`PoolSet::finish`]), for drivers that publish them. Call it
+    /// before [`PoolSet::poll_action`], which forgets pools; who has no use for it need not.
+    #[inline]
+    pub fn poll_touched(&mut self) -> Option<PoolId> {
+        loop {
+            let index = self.touched.take()?;
+            if self.entry(index).is_some() {
+                return Some(PoolId(index));
+            }
+        }
+    }
+
     /// The next action of any pool. [`Action::Idle`] says that the pool was forgotten: its id is dead
     /// and may be given to a pool of another key. Names of its connections and requests stay dead.
     #[inline]
@@ -381,6 +433,7 @@ impl<L: Ledger> PoolSet<L> {
         let cluster = self.clusters.get_mut(entry.cluster as usize)?.as_mut()?;
         let result = step(&mut entry.pool, &mut cluster.ledger);
         entry.follow(id.0, &mut self.dirty, &mut self.due);
+        self.touched.add(id.0);
         if let Some(freed) = cluster.ledger.poll_freed() {
             let cluster = entry.cluster as usize;
             self.pass_on_freed(now, cluster, Some(freed));
@@ -398,6 +451,7 @@ impl<L: Ledger> PoolSet<L> {
             if let Some(Some(entry)) = self.entries.get_mut(pool.0 as usize) {
                 entry.pool.handle_slot_freed(now, ledger, resource);
                 entry.follow(pool.0, &mut self.dirty, &mut self.due);
+                self.touched.add(pool.0);
             }
             freed = ledger.poll_freed();
         }

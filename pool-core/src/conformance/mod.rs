@@ -26,9 +26,11 @@ pub mod clusters;
 pub mod connect;
 pub mod faults;
 pub mod flow;
+pub mod membership;
 pub mod messages;
 pub mod queue;
 pub mod replay;
+pub mod retries;
 pub mod reuse;
 pub mod serving;
 pub mod shutdown;
@@ -158,7 +160,22 @@ macro_rules! conformance_suite {
                 failed_connect_goes_to_another_host,
                 cluster_without_hosts_is_an_error,
                 cluster_limits_hold_for_all_clients,
-                interim_responses_are_given_to_who_asks;
+                interim_responses_are_given_to_who_asks,
+                priorities_do_not_share,
+                clusters_do_not_share,
+                refused_pool_is_an_error_of_its_own,
+                unusual_targets_keep_their_form,
+                upgrade_through_a_cluster,
+                counters_outlive_pools;
+            membership: removed_host_drains,
+                kept_host_keeps_its_connections,
+                logical_host_moves,
+                cluster_ends_with_its_last_clone;
+            retries: exhausted_retries_are_told,
+                retry_breaker_limits_retries,
+                reset_goes_to_another_host,
+                reset_is_not_retried_unasked,
+                replay_limit_is_the_policys;
             shutdown: close_ends_idle_connections,
                 close_while_busy_serves_what_was_accepted,
                 close_while_connecting_ends_with_the_attempt,

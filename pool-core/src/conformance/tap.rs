@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use super::turns::Gate;
-use crate::runtime::{Connect, Io, Target};
+use crate::runtime::{Addresses, Connect, Io, Target};
 
 /// Bytes moved at most by one call of a stream that was made [`Manner::Choppy`].
 const CHOP: usize = 7;
@@ -95,6 +95,10 @@ impl<C: Connect> Connect for Tap<C> {
             Manner::Hanging => None,
         };
         TapConnect { attempt, manner: self.manner, turn: Turn::default(), open: Open::new(&self.counters) }
+    }
+
+    fn addresses(&self, of: &Self::Io) -> Addresses {
+        self.connector.addresses(&of.io)
     }
 }
 

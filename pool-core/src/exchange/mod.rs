@@ -14,13 +14,15 @@
 //!   again, after a back-off.
 //! * Failed while bound with a safe verdict and a replayable body: back to the head of the same
 //!   pool's queue, at most [`RetryPolicy::max_replays`] times, keeping its queue deadline.
+//! * Bound and failed otherwise: a host is chosen again, after a back-off, if the policy names the
+//!   failure and the body can be sent again.
 //! * Anything else fails, with the verdict in the error.
 
 mod retry;
 #[cfg(test)]
 mod tests;
 
-pub use retry::RetryPolicy;
+pub use retry::{RetryOn, RetryPolicy};
 
 use core::time::Duration;
 
@@ -62,6 +64,11 @@ pub enum Progress {
     ResponseStarted,
 }
 
+impl Progress {
+    /// Every stage, in the order of declaration.
+    pub const ALL: [Self; 3] = [Self::NothingSent, Self::RequestSent, Self::ResponseStarted];
+}
+
 /// Whether the connection had served an exchange before this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Usage {
@@ -69,6 +76,15 @@ pub enum Usage {
     Fresh,
     /// It was kept alive; the peer may have been closing it.
     Reused,
+}
+
+/// Why a failure that the policy names was not retried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RetryDenied {
+    /// [`RetryPolicy::max_retries`] were made (Envoy: `upstream_rq_retry_limit_exceeded`, flag `URX`).
+    Exhausted,
+    /// The `max_retries` breaker has no room (Envoy: `upstream_rq_retry_overflow`, flag `UO`).
+    Overflow,
 }
 
 /// What the driver does after a failure.
@@ -125,6 +141,7 @@ pub struct Exchange {
     queue_deadline: Option<Instant>,
     /// The worst that is known of attempts that were repeated.
     verdict: Verdict,
+    denied: Option<RetryDenied>,
     seed: u64,
 }
 
@@ -141,6 +158,7 @@ impl Exchange {
             queue_time: Duration::ZERO,
             queue_deadline: None,
             verdict: Verdict::NeverSent,
+            denied: None,
             seed,
         }
     }
@@ -182,13 +200,21 @@ impl Exchange {
         self.verdict
     }
 
+    /// Why the failure that it ended with was not retried, where the policy names such failures.
+    #[must_use]
+    pub fn retry_denied(&self) -> Option<RetryDenied> {
+        self.denied
+    }
+
     /// Whether it may still be sent again after it was bound: a body that is read from now on has to
     /// be kept.
     #[must_use]
     pub fn may_replay(&self) -> bool {
         match self.state {
             State::Choosing | State::Queued { .. } | State::Bound { .. } | State::Backoff { .. } => {
-                self.replays < self.policy.max_replays
+                self.may_replay_again()
+                    || self.policy.retry_on.has_any(RetryOn::OF_BOUND)
+                        && self.retries < self.policy.max_retries
             }
             State::Streaming | State::Done => false,
         }
@@ -219,14 +245,23 @@ impl Exchange {
         if let State::Queued { since } = self.state {
             self.queue_time += now.since(since);
         }
-        let may_retry = match failure {
+        let condition = match failure {
             PoolFailure::ConnectTimeout
             | PoolFailure::LocalConnectionFailure
-            | PoolFailure::RemoteConnectionFailure => self.retries < self.policy.max_connect_retries,
+            | PoolFailure::RemoteConnectionFailure => RetryOn::CONNECT_FAILURE,
             // Envoy never retries an overflow: a retry would feed the overload that caused it.
-            PoolFailure::Overflow | PoolFailure::PendingTimeout => false,
+            PoolFailure::Overflow | PoolFailure::PendingTimeout => RetryOn::NOTHING,
         };
-        if !may_retry {
+        self.retry_or_fail(now, condition)
+    }
+
+    fn retry_or_fail(&mut self, now: Instant, condition: RetryOn) -> Next {
+        if !self.policy.retry_on.has_any(condition) {
+            self.state = State::Done;
+            return Next::Fail(self.verdict);
+        }
+        if self.retries >= self.policy.max_retries {
+            self.denied = Some(RetryDenied::Exhausted);
             self.state = State::Done;
             return Next::Fail(self.verdict);
         }
@@ -235,6 +270,16 @@ impl Exchange {
         self.state = State::Backoff { until };
         self.queue_deadline = None;
         Next::RetryAt(until)
+    }
+
+    /// The breaker of retries has no room for the one that was just announced: the failure stands.
+    pub fn handle_retry_refused(&mut self) -> Next {
+        if let State::Backoff { .. } = self.state {
+            self.retries -= 1;
+            self.denied = Some(RetryDenied::Overflow);
+            self.state = State::Done;
+        }
+        Next::Fail(self.verdict)
     }
 
     /// The back-off is over; the driver chooses again.
@@ -251,14 +296,18 @@ impl Exchange {
     /// GOAWAY), if there is one.
     pub fn handle_attempt_failed(
         &mut self,
+        now: Instant,
         progress: Progress,
         evidence: Option<Verdict>,
         body: BodyReplay,
     ) -> Next {
-        let (usage, progress) = match self.state {
-            State::Bound { usage } => (usage, progress),
-            State::Streaming => (Usage::Fresh, Progress::ResponseStarted),
-            State::Choosing | State::Queued { .. } | State::Backoff { .. } => (Usage::Fresh, progress),
+        let (usage, progress, retry_on) = match self.state {
+            State::Bound { usage } => (usage, progress, RetryOn::RESET),
+            // A response that has begun is the caller's.
+            State::Streaming => (Usage::Fresh, Progress::ResponseStarted, RetryOn::NOTHING),
+            State::Choosing | State::Queued { .. } | State::Backoff { .. } => {
+                (Usage::Fresh, progress, RetryOn::RESET)
+            }
             State::Done => return Next::Fail(self.verdict),
         };
         let verdict = match progress {
@@ -275,8 +324,18 @@ impl Exchange {
             self.state = State::Choosing;
             return Next::Requeue { deadline: self.queue_deadline };
         }
-        self.state = State::Done;
-        Next::Fail(self.verdict)
+        let refused = if verdict == Verdict::Refused { RetryOn::REFUSED_STREAM } else { RetryOn::NOTHING };
+        let unsent = match progress {
+            Progress::NothingSent => RetryOn::RESET_BEFORE_REQUEST,
+            Progress::RequestSent | Progress::ResponseStarted => RetryOn::NOTHING,
+        };
+        match body {
+            BodyReplay::Possible => self.retry_or_fail(now, retry_on.union(refused).union(unsent)),
+            BodyReplay::Spent => {
+                self.state = State::Done;
+                Next::Fail(self.verdict)
+            }
+        }
     }
 
     /// The exchange ended well, or the caller gave it up.

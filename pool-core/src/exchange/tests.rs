@@ -31,7 +31,7 @@ fn replay_needs_a_safe_verdict_and_a_replayable_body() {
         (NotIdempotent, Fresh, RequestSent, Some(Verdict::Refused), Spent, fail(Verdict::Refused)),
     ];
     for (repeatable, usage, progress, evidence, body, expected) in table {
-        let got = bound(repeatable, usage).handle_attempt_failed(progress, evidence, body);
+        let got = bound(repeatable, usage).handle_attempt_failed(T0, progress, evidence, body);
         assert_eq!(got, expected, "{repeatable:?} {usage:?} {progress:?} {evidence:?} {body:?}");
     }
 }
@@ -40,11 +40,11 @@ fn replay_needs_a_safe_verdict_and_a_replayable_body() {
 fn a_request_is_replayed_at_most_twice() {
     let mut exchange = bound(Repeatable::Idempotent, Usage::Reused);
     for _ in 0..2 {
-        let next = exchange.handle_attempt_failed(Progress::RequestSent, None, BodyReplay::Possible);
+        let next = exchange.handle_attempt_failed(T0, Progress::RequestSent, None, BodyReplay::Possible);
         assert_eq!(next, Next::Requeue { deadline: None });
         exchange.handle_bound(T0, Usage::Reused);
     }
-    let next = exchange.handle_attempt_failed(Progress::RequestSent, None, BodyReplay::Possible);
+    let next = exchange.handle_attempt_failed(T0, Progress::RequestSent, None, BodyReplay::Possible);
     assert_eq!(next, Next::Fail(Verdict::NoResponseByte));
     assert_eq!(exchange.state(), State::Done);
 }
@@ -56,7 +56,7 @@ fn a_requeue_keeps_the_deadline_that_the_queue_gave_it() {
     exchange.handle_queued(T0, deadline);
     exchange.handle_bound(Instant::from_millis(40), Usage::Reused);
     assert_eq!(exchange.queue_time(), Duration::from_millis(40));
-    let next = exchange.handle_attempt_failed(Progress::NothingSent, None, BodyReplay::Possible);
+    let next = exchange.handle_attempt_failed(T0, Progress::NothingSent, None, BodyReplay::Possible);
     assert_eq!(next, Next::Requeue { deadline });
 }
 
@@ -74,6 +74,7 @@ fn connect_failures_are_retried_twice_with_growing_jittered_back_off() {
     exchange.handle_queued(T0, None);
     let next = exchange.handle_pool_failure(T0, PoolFailure::ConnectTimeout);
     assert_eq!(next, Next::Fail(Verdict::NeverSent));
+    assert_eq!(exchange.retry_denied(), Some(RetryDenied::Exhausted));
 }
 
 #[test]
@@ -81,7 +82,74 @@ fn overflow_and_queue_timeout_are_never_retried() {
     for failure in [PoolFailure::Overflow, PoolFailure::PendingTimeout] {
         let mut exchange = Exchange::new(Repeatable::Idempotent, RetryPolicy::default(), 7);
         assert_eq!(exchange.handle_pool_failure(T0, failure), Next::Fail(Verdict::NeverSent));
+        assert_eq!(exchange.retry_denied(), None);
     }
+}
+
+fn policy(retry_on: RetryOn) -> RetryPolicy {
+    RetryPolicy { max_replays: 0, retry_on, ..RetryPolicy::DEFAULT }
+}
+
+#[test]
+fn failures_are_retried_if_the_policy_names_them() {
+    use BodyReplay::{Possible, Spent};
+    use Progress::{NothingSent, RequestSent, ResponseStarted};
+    let table = [
+        (NothingSent, None, Possible, RetryOn::RESET_BEFORE_REQUEST.union(RetryOn::RESET)),
+        (RequestSent, None, Possible, RetryOn::RESET),
+        (ResponseStarted, None, Possible, RetryOn::RESET),
+        (RequestSent, Some(Verdict::Refused), Possible, RetryOn::REFUSED_STREAM.union(RetryOn::RESET)),
+        (RequestSent, Some(Verdict::AboveGoAway), Possible, RetryOn::RESET),
+        (NothingSent, Some(Verdict::Refused), Spent, RetryOn::NOTHING),
+    ];
+    let conditions = [
+        RetryOn::NOTHING,
+        RetryOn::CONNECT_FAILURE,
+        RetryOn::RESET_BEFORE_REQUEST,
+        RetryOn::REFUSED_STREAM,
+        RetryOn::RESET,
+    ];
+    for (progress, evidence, body, expected) in table {
+        for condition in conditions {
+            let mut exchange = Exchange::new(Repeatable::NotIdempotent, policy(condition), 7);
+            exchange.handle_bound(T0, Usage::Fresh);
+            let next = exchange.handle_attempt_failed(T0, progress, evidence, body);
+            let is_retried = matches!(next, Next::RetryAt(_));
+            assert_eq!(is_retried, expected.has_any(condition), "{progress:?} {evidence:?} {condition:?}");
+            assert_eq!(exchange.retry_denied(), None);
+        }
+    }
+}
+
+#[test]
+fn a_safe_replay_comes_before_a_retry() {
+    let policy = RetryPolicy { max_replays: 1, ..policy(RetryOn::RESET_BEFORE_REQUEST) };
+    let mut exchange = Exchange::new(Repeatable::NotIdempotent, policy, 7);
+    let mut fail = || {
+        exchange.handle_bound(T0, Usage::Reused);
+        let next = exchange.handle_attempt_failed(T0, Progress::NothingSent, None, BodyReplay::Possible);
+        if let Next::RetryAt(_) = next {
+            exchange.handle_back_off_over();
+        }
+        next
+    };
+    assert_eq!(fail(), Next::Requeue { deadline: None });
+    assert!(matches!(fail(), Next::RetryAt(_)));
+    assert!(matches!(fail(), Next::RetryAt(_)));
+    assert_eq!(fail(), Next::Fail(Verdict::NeverSent));
+    assert_eq!(exchange.retry_denied(), Some(RetryDenied::Exhausted));
+    assert_eq!((exchange.replays(), exchange.retries()), (1, 2));
+}
+
+#[test]
+fn a_retry_without_a_seat_is_none() {
+    let mut exchange = Exchange::new(Repeatable::Idempotent, RetryPolicy::DEFAULT, 7);
+    exchange.handle_queued(T0, None);
+    let next = exchange.handle_pool_failure(T0, PoolFailure::ConnectTimeout);
+    assert!(matches!(next, Next::RetryAt(_)));
+    assert_eq!(exchange.handle_retry_refused(), Next::Fail(Verdict::NeverSent));
+    assert_eq!((exchange.retry_denied(), exchange.retries()), (Some(RetryDenied::Overflow), 0));
+    assert_eq!(exchange.state(), State::Done);
 }
 
 #[test]
@@ -99,10 +167,10 @@ fn nothing_that_a_peer_says_after_a_response_byte_makes_a_repeat_safe() {
     for evidence in [None, Some(Verdict::Refused), Some(Verdict::AboveGoAway)] {
         let mut started = bound(Repeatable::Idempotent, Usage::Reused);
         started.handle_response_started();
-        let next = started.handle_attempt_failed(Progress::RequestSent, evidence, BodyReplay::Possible);
+        let next = started.handle_attempt_failed(T0, Progress::RequestSent, evidence, BodyReplay::Possible);
         assert_eq!(next, Next::Fail(Verdict::Unknown), "{evidence:?}");
         let mut bytes = bound(Repeatable::Idempotent, Usage::Reused);
-        let next = bytes.handle_attempt_failed(Progress::ResponseStarted, evidence, BodyReplay::Possible);
+        let next = bytes.handle_attempt_failed(T0, Progress::ResponseStarted, evidence, BodyReplay::Possible);
         assert_eq!(next, Next::Fail(Verdict::Unknown), "{evidence:?}");
     }
 }
@@ -111,6 +179,6 @@ fn nothing_that_a_peer_says_after_a_response_byte_makes_a_repeat_safe() {
 fn nothing_follows_an_outcome() {
     let mut exchange = bound(Repeatable::Idempotent, Usage::Reused);
     exchange.handle_done();
-    let next = exchange.handle_attempt_failed(Progress::NothingSent, None, BodyReplay::Possible);
+    let next = exchange.handle_attempt_failed(T0, Progress::NothingSent, None, BodyReplay::Possible);
     assert_eq!((next, exchange.state()), (Next::Fail(Verdict::NeverSent), State::Done));
 }

@@ -72,6 +72,74 @@ pub struct Stats {
     pub cx_length_ms: Histogram,
 }
 
+impl Stats {
+    /// Adds another pool's. Destructured in full, so that a new counter is not forgotten.
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            cx_total,
+            cx_connect_fail,
+            cx_connect_timeout,
+            cx_idle_timeout,
+            cx_max_duration_reached,
+            cx_max_requests,
+            cx_overflow,
+            cx_destroy,
+            cx_destroy_local,
+            cx_destroy_remote,
+            cx_destroy_with_active_rq,
+            cx_destroy_local_with_active_rq,
+            cx_destroy_remote_with_active_rq,
+            cx_close_notify,
+            cx_protocol_error,
+            cx_drain_timeout,
+            cx_suspect,
+            rq_total,
+            rq_pending_total,
+            rq_pending_overflow,
+            rq_active_overflow,
+            rq_pending_failure_eject,
+            rq_pending_timeout,
+            rq_cancelled,
+            rq_0rtt,
+            rq_tx_reset,
+            rq_rx_reset,
+            ignored_facts,
+            cx_connect_ms,
+            cx_length_ms,
+        } = other;
+        self.cx_total += cx_total;
+        self.cx_connect_fail += cx_connect_fail;
+        self.cx_connect_timeout += cx_connect_timeout;
+        self.cx_idle_timeout += cx_idle_timeout;
+        self.cx_max_duration_reached += cx_max_duration_reached;
+        self.cx_max_requests += cx_max_requests;
+        self.cx_overflow += cx_overflow;
+        self.cx_destroy += cx_destroy;
+        self.cx_destroy_local += cx_destroy_local;
+        self.cx_destroy_remote += cx_destroy_remote;
+        self.cx_destroy_with_active_rq += cx_destroy_with_active_rq;
+        self.cx_destroy_local_with_active_rq += cx_destroy_local_with_active_rq;
+        self.cx_destroy_remote_with_active_rq += cx_destroy_remote_with_active_rq;
+        self.cx_close_notify += cx_close_notify;
+        self.cx_protocol_error += cx_protocol_error;
+        self.cx_drain_timeout += cx_drain_timeout;
+        self.cx_suspect += cx_suspect;
+        self.rq_total += rq_total;
+        self.rq_pending_total += rq_pending_total;
+        self.rq_pending_overflow += rq_pending_overflow;
+        self.rq_active_overflow += rq_active_overflow;
+        self.rq_pending_failure_eject += rq_pending_failure_eject;
+        self.rq_pending_timeout += rq_pending_timeout;
+        self.rq_cancelled += rq_cancelled;
+        self.rq_0rtt += rq_0rtt;
+        self.rq_tx_reset += rq_tx_reset;
+        self.rq_rx_reset += rq_rx_reset;
+        self.ignored_facts += ignored_facts;
+        self.cx_connect_ms.add(cx_connect_ms);
+        self.cx_length_ms.add(cx_length_ms);
+    }
+}
+
 /// How many buckets a [`Histogram`] has.
 pub const HISTOGRAM_BUCKETS: usize = 12;
 
@@ -102,6 +170,14 @@ impl Histogram {
         &self.buckets
     }
 
+    /// Adds the samples of another one.
+    pub fn add(&mut self, other: &Self) {
+        self.sum_ms = self.sum_ms.saturating_add(other.sum_ms);
+        for (bucket, more) in self.buckets.iter_mut().zip(&other.buckets) {
+            *bucket = bucket.saturating_add(*more);
+        }
+    }
+
     pub(crate) fn record(&mut self, length: Duration) {
         let ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
         let bucket = if ms == 0 { 0 } else { 1 + (ms.ilog2() / 2) as usize };
@@ -125,5 +201,19 @@ mod tests {
         }
         assert_eq!(histogram.count(), 7);
         assert_eq!(histogram.sum_ms(), u64::MAX);
+    }
+
+    #[test]
+    fn sums_have_everything_of_both() {
+        let mut one = Stats { cx_total: 1, rq_total: 2, rq_rx_reset: 3, ..Stats::default() };
+        one.cx_connect_ms.record(Duration::from_millis(5));
+        let mut sum = Stats { cx_total: 10, ignored_facts: 4, ..Stats::default() };
+        sum.cx_connect_ms.record(Duration::from_millis(5));
+        sum.cx_length_ms.record(Duration::from_millis(70));
+        sum.add(&one);
+        let expected = Stats { cx_total: 11, rq_total: 2, rq_rx_reset: 3, ignored_facts: 4, ..sum.clone() };
+        assert_eq!(sum, expected);
+        assert_eq!((sum.cx_connect_ms.count(), sum.cx_connect_ms.sum_ms()), (2, 10));
+        assert_eq!((sum.cx_length_ms.count(), sum.cx_length_ms.sum_ms()), (1, 70));
     }
 }

@@ -117,6 +117,12 @@ impl Pool {
         self.slots.live == 0 && self.cold.queue.is_empty()
     }
 
+    /// Requests bound so far, and those that are in progress: what every request changes.
+    #[inline]
+    pub(crate) fn requests(&self) -> (u64, u64) {
+        (self.rq_total, u64::from(self.active))
+    }
+
     /// Whether a stream is in progress or a request is queued (Envoy: `hasActiveConnections`).
     #[must_use]
     pub fn has_active_connections(&self) -> bool {

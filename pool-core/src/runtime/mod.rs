@@ -62,6 +62,14 @@ pub struct Target {
 }
 
 impl Target {
+    /// Host and port, for people.
+    #[cfg(feature = "client")]
+    pub(crate) fn label(&self) -> String {
+        let brackets = self.host.contains(':');
+        let (open, close) = if brackets { ("[", "]") } else { ("", "") };
+        format!("{open}{}{close}:{}", self.host, self.port)
+    }
+
     /// The socket address: the resolved one, or an IP literal's.
     ///
     /// # Errors
@@ -89,6 +97,21 @@ pub trait Connect: Clone + 'static {
 
     /// Starts an attempt. Timeouts are the pool's business; the future need not have one.
     fn connect(&self, to: &Target) -> Self::Future;
+
+    /// The addresses of an open stream, for people and logs; asked for once per connection to a host of a
+    /// named cluster. Unknown unless a connector tells them.
+    fn addresses(&self, _of: &Self::Io) -> Addresses {
+        Addresses::default()
+    }
+}
+
+/// Where a stream begins and ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Addresses {
+    /// Of this side.
+    pub local: Option<SocketAddr>,
+    /// Of the peer.
+    pub peer: Option<SocketAddr>,
 }
 
 /// A byte stream, polled.

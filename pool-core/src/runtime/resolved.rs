@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::{Connect, Resolve, Runtime, Target};
+use super::{Addresses, Connect, Resolve, Runtime, Target};
 
 /// The wait before the next address is tried while earlier attempts are still open:
 /// RFC 8305's Connection Attempt Delay; Envoy uses the same 300 ms.
@@ -46,6 +46,10 @@ impl<R: Runtime, N: Resolve, C: Connect> Connect for Resolved<R, N, C> {
             target: to.clone(),
             stage,
         }
+    }
+
+    fn addresses(&self, of: &C::Io) -> Addresses {
+        self.connector.addresses(of)
     }
 }
 

@@ -31,7 +31,7 @@ impl Pooled {
     /// arrive: a request that must not be repeated shows.
     pub(crate) fn patient() -> Self {
         let policy = RetryPolicy {
-            max_connect_retries: 200,
+            max_retries: 200,
             base_interval: Duration::from_millis(10),
             max_interval: Duration::from_millis(40),
             ..RetryPolicy::default()

@@ -109,6 +109,8 @@ pub struct Upstream<'a> {
     pub cluster: Option<&'a str>,
     /// The host that was chosen.
     pub host: Option<SocketAddr>,
+    /// Its name.
+    pub hostname: Option<&'a str>,
     /// The address that the connection really goes to.
     pub remote_address: Option<SocketAddr>,
     /// This side of the connection.

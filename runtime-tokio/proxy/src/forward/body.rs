@@ -44,13 +44,12 @@ pub(crate) struct Upload {
     clock: Tokio,
     /// When the last of it was read, in nanoseconds, plus one.
     ended: AtomicU64,
-    bytes: AtomicU64,
     waiting: Mutex<Option<Waker>>,
 }
 
 impl Upload {
     pub(crate) fn new(clock: Tokio) -> Self {
-        Self { clock, ended: AtomicU64::new(0), bytes: AtomicU64::new(0), waiting: Mutex::new(None) }
+        Self { clock, ended: AtomicU64::new(0), waiting: Mutex::new(None) }
     }
 
     /// When the request was received completely; if it was not, `waker` is woken when it is.
@@ -71,11 +70,6 @@ impl Upload {
     pub(crate) fn ended_at(&self) -> Option<Instant> {
         let nanos = self.ended.load(Ordering::Acquire).checked_sub(1)?;
         Some(Instant::ZERO + std::time::Duration::from_nanos(nanos))
-    }
-
-    /// Bytes of content read so far.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
     }
 
     fn end(&self) {
@@ -104,8 +98,6 @@ impl HttpBody for RequestBody {
         };
         match &frame {
             Some(Ok(frame)) => {
-                let bytes = frame.data_ref().map_or(0, Bytes::len);
-                upload.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
                 if incoming.is_end_stream() || frame.is_trailers() {
                     upload.end();
                 }
@@ -169,12 +161,7 @@ impl ResponseBody {
     /// Tells the watch what goes to the client.
     fn account(&mut self, frame: Option<&Result<Frame<Bytes>, BoxError>>) {
         let is_over = match frame {
-            Some(Ok(frame)) => {
-                if let (Some(watch), Some(data)) = (&mut self.watch, frame.data_ref()) {
-                    watch.sent(data.len());
-                }
-                self.is_end_stream()
-            }
+            Some(Ok(_)) => self.is_end_stream(),
             Some(Err(_)) => {
                 self.source = Source::Over;
                 return;

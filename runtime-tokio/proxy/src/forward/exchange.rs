@@ -42,6 +42,7 @@ pub struct Exchange {
     watch: Option<Watch>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "lives in the connection's one allocation; mostly a call")]
 enum Stage {
     /// The response is there.
     Answered(Option<Response<ResponseBody>>),
@@ -167,14 +168,10 @@ impl Exchange {
         let Stage::Calling(calling) = std::mem::replace(&mut self.stage, Stage::Over) else { return None };
         let mut watch = self.watch.take()?;
         watch.note_call(calling.call.info());
-        let was_retried = calling.call.info().retries() > 0;
-        let mut reply = failure::reply(error, was_retried);
+        watch.note_failure(error);
         let connection = watch.connection.clone();
         let plan = connection.context.routes.get(calling.route);
-        if let Some(Plan { action: Action::Forward(target), .. }) = plan {
-            reply.flags |= failure::retry_flags(error, target, calling.call.info().retries());
-        }
-        Some(watch.upstream_reply(reply, plan))
+        Some(watch.upstream_reply(failure::reply(error), plan))
     }
 
     /// The route's time is over: the upstream request is given up.

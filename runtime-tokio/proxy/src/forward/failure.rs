@@ -1,15 +1,14 @@
 //! What a client is told when its upstream failed.
 
 use std::borrow::Cow;
-use std::error::Error as _;
 use std::io;
 
 use http::StatusCode;
 use pool_core::client::{Error, ErrorKind};
 use pool_core::error::PoolFailure;
+use pool_core::exchange::RetryDenied;
 use pool_core::wire::h1;
 
-use super::plan::Target;
 use super::reply::{Load, Reply};
 use crate::access_log::ResponseFlags;
 
@@ -56,7 +55,7 @@ impl Reset {
 }
 
 /// The reply to a request whose call failed.
-pub(crate) fn reply(error: &Error, was_retried: bool) -> Reply {
+pub(crate) fn reply(error: &Error) -> Reply {
     if let ErrorKind::NoHost | ErrorKind::NoPool = error.kind() {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         let reply = Reply::new(status, "no healthy upstream", "no_healthy_upstream");
@@ -67,13 +66,9 @@ pub(crate) fn reply(error: &Error, was_retried: bool) -> Reply {
         return reply.flagged(ResponseFlags::DPE);
     }
     let reset = Reset::of(error.kind());
-    let transport = match error.kind() {
-        ErrorKind::Pool(_) => error.source().and_then(|cause| cause.downcast_ref::<io::Error>()),
-        _ => None,
-    };
-    let transport = transport.map(|cause| format!("delayed connect error: {}", words(cause)));
+    let transport = error.transport().map(|cause| format!("delayed connect error: {}", words(cause)));
     let mut content = String::from("upstream connect error or disconnect/reset before headers. ");
-    if was_retried {
+    if error.retries() > 0 {
         content.push_str("retried and the latest ");
     }
     content.push_str("reset reason: ");
@@ -92,19 +87,16 @@ pub(crate) fn reply(error: &Error, was_retried: bool) -> Reply {
         content: Cow::Owned(content),
         details: Cow::Owned(details),
         load,
-        ..Reply::new(reset.status, "", "").flagged(reset.flag)
+        ..Reply::new(reset.status, "", "").flagged(reset.flag | retry_flags(error))
     }
 }
 
-/// What a failure says about the retries that the route asked for.
-pub(crate) fn retry_flags(error: &Error, target: &Target, retries: u8) -> ResponseFlags {
-    if !target.retries_connect || !error.is_connect() {
-        ResponseFlags::NONE
-    } else if retries >= target.policy.retry.max_connect_retries {
-        ResponseFlags::URX
-    } else {
-        // There was one left: the circuit breaker refused it.
-        ResponseFlags::UO
+/// Why the failure was not retried, where the route asked for that.
+fn retry_flags(error: &Error) -> ResponseFlags {
+    match error.retry_denied() {
+        None => ResponseFlags::NONE,
+        Some(RetryDenied::Exhausted) => ResponseFlags::URX,
+        Some(RetryDenied::Overflow) => ResponseFlags::UO,
     }
 }
 

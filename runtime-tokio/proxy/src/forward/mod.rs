@@ -18,6 +18,8 @@ mod service;
 mod tunnel;
 mod watch;
 
+pub(crate) use log::local_reply;
+
 pub use body::ResponseBody;
 pub use exchange::Exchange;
 pub use service::Forwarder;

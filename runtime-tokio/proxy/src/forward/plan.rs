@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use pool_core::client::CallPolicy;
-use pool_core::exchange::RetryPolicy;
+use pool_core::exchange::{RetryOn, RetryPolicy};
 
 use super::response::number;
 use crate::config::model::{Bootstrap, Forward, Listener, Route, RouteAction, RouteMatch, VirtualHost};
@@ -50,8 +50,6 @@ pub(crate) struct Target {
     pub(crate) prefix_rewrite: Option<String>,
     /// What `Host` becomes.
     pub(crate) host: Option<HeaderValue>,
-    /// Whether a failed connect is to be repeated.
-    pub(crate) retries_connect: bool,
 }
 
 impl Plan {
@@ -102,7 +100,6 @@ impl Target {
             matches: route.matches.clone(),
             prefix_rewrite: forward.prefix_rewrite.clone(),
             host: forward.host_rewrite.clone().or_else(|| endpoint_name(config, forward)),
-            retries_connect: retry.is_some_and(|retry| retry.on.connect_failure),
         }
     }
 }
@@ -112,14 +109,8 @@ impl Target {
 /// Without `retry_policy` only what can do no harm: a request of which no byte was sent, and an idempotent
 /// one that met a connection which its server had closed. Envoy answers 503 to the latter.
 fn policy(listener: &Listener, forward: &Forward) -> CallPolicy {
-    let harmless = RetryPolicy { max_connect_retries: 0, ..RetryPolicy::default() };
-    let retry = forward.retry.as_ref().map_or(harmless, |retry| {
-        let mut policy = retry.policy;
-        if !retry.on.connect_failure {
-            policy.max_connect_retries = 0;
-        }
-        policy
-    });
+    let harmless = RetryPolicy { max_retries: 0, retry_on: RetryOn::NOTHING, ..RetryPolicy::default() };
+    let retry = forward.retry.as_ref().map_or(harmless, |retry| retry.policy);
     CallPolicy { retry, priority: forward.priority, replay_limit: listener.buffer_limit }
 }
 

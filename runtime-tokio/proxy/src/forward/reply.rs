@@ -87,7 +87,6 @@ impl Reply {
             }
             // What follows a refused upgrade may be meant for the other protocol.
             Refusal::Upgrade => Self::new(StatusCode::FORBIDDEN, "", "upgrade_failed").closing(),
-            Refusal::Http10 => Self::new(StatusCode::UPGRADE_REQUIRED, "", "low_version").closing(),
             Refusal::NoHost => Self::new(StatusCode::BAD_REQUEST, "", "missing_host_header").closing(),
         }
     }

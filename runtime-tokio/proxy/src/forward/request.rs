@@ -36,8 +36,6 @@ pub(crate) enum Refusal {
     ConnectionField,
     /// The client wants to switch to a protocol that is not configured.
     Upgrade,
-    /// HTTP/1.0 is not accepted.
-    Http10,
     /// No `Host`, and none to assume.
     NoHost,
 }
@@ -99,9 +97,6 @@ pub(crate) fn prepare(
     peer: IpAddr,
     ids: &RequestIds,
 ) -> Result<Wants, Refusal> {
-    if head.version == Version::HTTP_10 && !manager.accept_http_10 {
-        return Err(Refusal::Http10);
-    }
     name_the_host(head, manager)?;
     let met = Met::of(&head.headers);
     let headers = &mut head.headers;

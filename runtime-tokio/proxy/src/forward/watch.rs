@@ -6,9 +6,9 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use http::{Response, StatusCode, request, response};
-use pool_core::client::CallInfo;
+use pool_core::client::{CallInfo, Error};
 use pool_core::runtime::Runtime as _;
-use pool_core::server::Control;
+use pool_core::server::{Control, Outcome, Reason, Report};
 use pool_core::time::Instant;
 use runtime_tokio::{Incoming, Stream};
 use tokio::net::TcpStream;
@@ -36,8 +36,9 @@ pub(crate) struct Watch {
     /// When the route's time is over, if it has a timeout and the request is complete.
     deadline: Option<Instant>,
     pub(super) answer: Answer,
-    pub(super) sent: u64,
     attempts: u8,
+    /// Bytes that a tunnel carried, of the client and of the upstream.
+    pub(super) tunnel: Option<(u64, u64)>,
     /// What only an access log wants to know.
     pub(super) notes: Option<Box<Notes>>,
 }
@@ -98,8 +99,8 @@ impl Watch {
                 at: None,
                 content: Content::Open,
             },
-            sent: 0,
             attempts: 0,
+            tunnel: None,
             notes,
         }
     }
@@ -119,14 +120,6 @@ impl Watch {
             Receipt::Open => None,
             Receipt::Reading(upload) => upload.ended_at(),
             Receipt::Complete(at) => Some(*at),
-        }
-    }
-
-    /// Bytes of content that came in.
-    pub(super) fn received(&self) -> u64 {
-        match &self.request {
-            Receipt::Open | Receipt::Complete(_) => 0,
-            Receipt::Reading(upload) => upload.bytes(),
         }
     }
 
@@ -181,13 +174,12 @@ impl Watch {
         if let Some(notes) = &mut self.notes {
             notes.call(info);
         }
-        let (retries, cluster) = (info.retries(), self.cluster);
-        if retries > 0
-            && let Some(cluster) = cluster
-        {
-            let stats = self.connection.context.cluster(cluster as usize);
-            stats.upstream_rq_retry.add(u64::from(retries));
-            stats.upstream_rq_retry_backoff_exponential.add(u64::from(retries));
+    }
+
+    /// The call has failed.
+    pub(super) fn note_failure(&mut self, error: &Error) {
+        if let (Some(notes), Some(transport)) = (&mut self.notes, error.transport()) {
+            notes.transport_failure = Some(transport.to_string());
         }
     }
 
@@ -214,7 +206,7 @@ impl Watch {
 
     /// The route has another `stream_idle_timeout`.
     pub(super) fn set_idle_timeout(&self, timeout: Option<Duration>) {
-        let _ = timeout;
+        self.control.set_idle_timeout(timeout);
     }
 
     /// Passes an interim response on, if it is for the client.
@@ -271,11 +263,6 @@ impl Watch {
         Response::from_parts(parts, body.watched(self))
     }
 
-    /// Content went to the server.
-    pub(super) fn sent(&mut self, bytes: usize) {
-        self.sent += bytes as u64;
-    }
-
     /// The content of the response has ended.
     pub(super) fn complete(&mut self) {
         if self.answer.content == Content::Open {
@@ -293,8 +280,8 @@ impl Watch {
     }
 
     /// A tunnel is over that carried so many bytes of the client and of the upstream.
-    pub(super) fn tunnel_ended(&mut self, _received: u64, sent: u64) {
-        self.sent = sent;
+    pub(super) fn tunnel_ended(&mut self, received: u64, sent: u64) {
+        self.tunnel = Some((received, sent));
         self.complete();
     }
 
@@ -322,10 +309,16 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
+        // None after an upgrade: the connection has been another's since.
+        let report = self.control.report().filter(|_| self.tunnel.is_none());
+        if let Some(report) = &report {
+            self.settle(report);
+        }
         let context = &*self.connection.context;
-        let ended = context.clock.now();
-        if let Some(stats) = self.cluster_stats().filter(|_| self.answer.by == By::Upstream)
-            && let (Content::Complete(at), Some(asked)) = (self.answer.content, self.request_ended())
+        let ended = report.map_or_else(|| context.clock.now(), |report| report.ended);
+        if let (Some(stats), Content::Complete(at), Some(asked)) =
+            (self.cluster_stats(), self.answer.content, self.request_ended())
+            && self.answer.by == By::Upstream
         {
             stats.upstream_rq_time.record(at.since(asked));
         }
@@ -335,7 +328,39 @@ impl Drop for Watch {
         }
         http.downstream_rq_time.record(ended.since(self.started));
         if self.notes.is_some() {
-            self.log(ended);
+            self.log(ended, report);
         }
+    }
+}
+
+impl Watch {
+    /// The server knows how it ended: all that was not our doing.
+    fn settle(&mut self, report: &Report) {
+        let (flags, details) = match report.outcome {
+            Outcome::Complete | Outcome::Upgraded | Outcome::Stopped(Reason::Service) => return,
+            Outcome::ClientGone if self.answer.content == Content::Broken => return,
+            Outcome::ClientGone => (ResponseFlags::DC, "downstream_remote_disconnect"),
+            Outcome::Cut => (ResponseFlags::NONE, "downstream_local_disconnect"),
+            Outcome::Stopped(reason) => said_of(reason),
+            // The outcome is not known to us: what we know stands.
+            _ => return,
+        };
+        self.answer.status = report.status;
+        self.answer.flags |= flags;
+        self.answer.details = Cow::Borrowed(details);
+        self.answer.content = Content::Broken;
+    }
+}
+
+/// Flag and details of a request that the server ended.
+pub(super) fn said_of(reason: Reason) -> (ResponseFlags, &'static str) {
+    match reason {
+        Reason::Protocol(_) => (ResponseFlags::DPE, "http1.codec_error"),
+        Reason::HeadersTimeout => (ResponseFlags::NONE, "request_header_timeout"),
+        Reason::StreamIdleTimeout => (ResponseFlags::SI, "stream_idle_timeout"),
+        Reason::RequestTimeout => (ResponseFlags::NONE, "request_overall_timeout"),
+        Reason::MaxStreamDuration => (ResponseFlags::NONE, "max_duration_timeout"),
+        Reason::Http10 => (ResponseFlags::NONE, "low_version"),
+        _ => (ResponseFlags::NONE, "internal_error"),
     }
 }

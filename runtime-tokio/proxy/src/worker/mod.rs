@@ -13,6 +13,7 @@
 mod control;
 mod listen;
 mod options;
+mod readings;
 mod signals;
 mod source;
 mod thread;

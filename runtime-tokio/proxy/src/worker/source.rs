@@ -12,9 +12,10 @@ use runtime_tokio::Tokio;
 use tokio::time::Instant;
 
 use super::control::{Command, Commands};
+use super::readings;
 use super::thread::Worker;
 use crate::access_log::Logs;
-use crate::admin::{Action, ClusterStatus, HostStatus, ListenerStatus, ServerState, Source, WorkerPools};
+use crate::admin::{Action, ClusterStatus, ListenerStatus, ServerState, Source, WorkerPools};
 use crate::config::model::{AccessLog, Bootstrap};
 use crate::stats::{
     ClusterManagerValues, ClusterValues, FilesystemValues, HttpValues, ListenerManagerValues, ListenerValues,
@@ -110,6 +111,11 @@ impl Proxy {
         self.workers().iter().flat_map(|worker| worker.servers.iter().cloned()).collect()
     }
 
+    /// The server of a listener on a worker.
+    fn server(&self, listener: usize, worker: usize) -> Option<ServerHandle<Tokio>> {
+        self.workers().get(worker)?.servers.get(listener).cloned()
+    }
+
     fn workers(&self) -> MutexGuard<'_, Vec<Worker>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -154,7 +160,7 @@ impl Source for Shared {
             observability_name: config.stat_name.clone(),
             limits: cluster.limits(),
             added_via_api: false,
-            hosts: cluster.hosts().iter().map(|host| host_status(host)).collect(),
+            hosts: cluster.stats().hosts.iter().map(readings::host).collect(),
         };
         self.0.made.config.clusters.iter().zip(&self.0.made.clusters).map(of_cluster).collect()
     }
@@ -187,42 +193,25 @@ impl Source for Shared {
     }
 }
 
-fn host_status(host: &pool_core::client::Host) -> HostStatus {
-    HostStatus {
-        address: host.address(),
-        hostname: host.name().map(|name| name.to_string()).unwrap_or_default(),
-        weight: host.share(),
-        priority: 0,
-        cx_active: 0,
-        cx_connect_fail: 0,
-        cx_total: 0,
-        rq_active: 0,
-        rq_error: 0,
-        rq_success: 0,
-        rq_timeout: 0,
-        rq_total: 0,
-    }
-}
-
 impl Readings for Shared {
-    fn add_http(&self, _listener: usize, _worker: usize, _values: &mut HttpValues) {}
+    fn add_http(&self, listener: usize, worker: usize, values: &mut HttpValues) {
+        if let Some(server) = self.0.server(listener, worker) {
+            readings::http(&server.snapshot(), values);
+        }
+    }
 
-    fn add_listener(&self, _listener: usize, _worker: usize, _values: &mut ListenerValues) {}
+    fn add_listener(&self, listener: usize, worker: usize, values: &mut ListenerValues) {
+        if let Some(server) = self.0.server(listener, worker) {
+            readings::listener(&server.snapshot(), values);
+        }
+    }
 
     fn add_cluster(&self, cluster: usize, values: &mut ClusterValues) {
-        let Some(hosts) = self.0.made.clusters.get(cluster).map(Cluster::hosts) else { return };
-        values.membership_total.add(hosts.len() as u64);
-        let healthy = hosts.iter().filter(|host| host.address().is_some()).count();
-        values.membership_healthy.add(healthy as u64);
-        let weight = hosts.iter().map(|host| u64::from(host.share())).max().unwrap_or(0);
-        values.max_host_weight.add(weight);
+        if let Some(cluster) = self.0.made.clusters.get(cluster) {
+            readings::cluster(&cluster.stats(), values);
+        }
         if let Some(Some(counts)) = self.0.made.counts.get(cluster) {
-            let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-            values.update_attempt.add(read(&counts.attempts));
-            values.update_success.add(read(&counts.successes));
-            values.update_failure.add(read(&counts.failures));
-            values.update_empty.add(read(&counts.empty));
-            values.update_no_rebuild.add(read(&counts.unchanged));
+            readings::lookups(counts, values);
         }
     }
 

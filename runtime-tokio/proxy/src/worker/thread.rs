@@ -17,6 +17,7 @@ use crate::config::model::{self, Bootstrap};
 use crate::forward::Forwarder;
 use crate::forward::body::Client;
 use crate::forward::context::{Context, Parts};
+use crate::forward::local_reply;
 use crate::stats::WorkerStats;
 
 /// What a worker is started with.
@@ -110,7 +111,9 @@ fn serve(post: Post) -> io::Result<Worker> {
         };
         let Some(context) = Context::new(&config, index, parts) else { continue };
         let context = Arc::new(context);
-        let server = builder(&listener.manager, &clock);
+        let hook = context.clone();
+        let server = builder(&listener.manager, &clock)
+            .on_local_reply(move |reply, response| local_reply(&hook, reply, response));
         servers.push(server.serve(Listener::from_std(socket)?, Forwarder::new(context)));
     }
     Ok(Worker { client, servers })
@@ -132,4 +135,8 @@ fn builder(manager: &model::HttpManager, clock: &Tokio) -> pool_core::server::Bu
         .max_requests_per_connection(manager.max_requests_per_connection)
         .request_headers_timeout(manager.request_headers_timeout)
         .delayed_close_timeout(manager.delayed_close_timeout)
+        .stream_idle_timeout(manager.stream_idle_timeout)
+        .request_timeout(manager.request_timeout)
+        .max_stream_duration(manager.max_stream_duration)
+        .accept_http_10(manager.accept_http_10)
 }

@@ -97,7 +97,8 @@ pub(crate) fn forward(cluster: usize) -> Forward {
 pub(crate) fn retry(retries: u8) -> Retry {
     let policy = RetryPolicy {
         max_replays: 2,
-        max_connect_retries: retries,
+        max_retries: retries,
+        retry_on: pool_core::exchange::RetryOn::CONNECT_FAILURE,
         base_interval: Duration::from_millis(1),
         max_interval: Duration::from_millis(2),
     };

@@ -39,6 +39,11 @@ impl Upstream {
         Peer::new(self.accepted.recv_timeout(PATIENCE).expect("a connection"))
     }
 
+    /// The next connection, if there is one before long.
+    pub(crate) fn accept_another(&self) -> Option<Peer> {
+        self.accepted.recv_timeout(PATIENCE).ok().map(Peer::new)
+    }
+
     /// Whether another connection was made until now.
     pub(crate) fn has_connection(&self) -> bool {
         self.accepted.try_recv().is_ok()
@@ -98,6 +103,17 @@ impl Peer {
             let n = self.fill();
             assert!(n > 0, "closed; so far {:?}", String::from_utf8_lossy(&self.rest));
         }
+    }
+
+    /// Whether a head comes before the end; it is taken.
+    pub(crate) fn has_head(&mut self) -> bool {
+        while !self.rest.windows(4).any(|window| window == b"\r\n\r\n") {
+            if self.fill() == 0 {
+                return false;
+            }
+        }
+        self.head();
+        true
     }
 
     /// So many bytes.

@@ -216,11 +216,24 @@ fn retry_policy(cursor: &Cursor<'_>) -> Retry {
     let policy = RetryPolicy {
         // What is safe to repeat is repeated by the pool whether asked for or not.
         max_replays: RetryPolicy::default().max_replays,
-        max_connect_retries: if on.connect_failure { retries } else { 0 },
+        max_retries: retries,
+        retry_on: conditions(on),
         base_interval,
         max_interval,
     };
     Retry { on, policy, per_try_timeout: fields.timeout("per_try_timeout", None) }
+}
+
+/// The conditions as the pool's client has them.
+fn conditions(on: RetryOn) -> pool_core::exchange::RetryOn {
+    use pool_core::exchange::RetryOn as Condition;
+    let asked = [
+        (on.connect_failure, Condition::CONNECT_FAILURE),
+        (on.reset_before_request, Condition::RESET_BEFORE_REQUEST),
+        (on.refused_stream, Condition::REFUSED_STREAM),
+    ];
+    let asked = asked.into_iter().filter(|(is_asked, _)| *is_asked);
+    asked.fold(Condition::NOTHING, |all, (_, one)| all.union(one))
 }
 
 /// Envoy rounds intervals below a millisecond up to one, and wants the last to be no less than the first.

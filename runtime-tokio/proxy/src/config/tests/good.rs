@@ -30,7 +30,7 @@ fn the_sample_loads_without_a_word_in_both_modes() {
     assert_eq!(manager.access_log.len(), 1);
     let retry = forward(&bootstrap).retry.as_ref().expect("a retry policy");
     assert_eq!(retry.on, RetryOn { connect_failure: true, reset_before_request: true, refused_stream: true });
-    assert_eq!(retry.policy.max_connect_retries, 2);
+    assert_eq!(retry.policy.max_retries, 2);
     let cluster = &bootstrap.clusters[0];
     assert_eq!(cluster.pool.connect_timeout(), Duration::from_millis(250));
     assert_eq!(cluster.pool.idle_timeout(), Some(Duration::from_secs(30)));
@@ -108,10 +108,7 @@ fn routes_and_hosts() {
     assert_eq!((forward.priority, forward.prefix_rewrite.as_deref()), (Priority::High, Some("/x")));
     assert_eq!(forward.host_rewrite.as_ref().map(|host| host.as_bytes()), Some(&b"h.test"[..]));
     let retry = forward.retry.as_ref().expect("a retry policy");
-    assert_eq!(
-        (retry.policy.max_connect_retries, retry.per_try_timeout),
-        (3, Some(Duration::from_millis(500)))
-    );
+    assert_eq!((retry.policy.max_retries, retry.per_try_timeout), (3, Some(Duration::from_millis(500))));
     assert_eq!(
         (retry.policy.base_interval, retry.policy.max_interval),
         (Duration::from_millis(100), Duration::from_secs(1))
@@ -123,7 +120,8 @@ fn routes_and_hosts() {
     let RouteAction::Forward(inherits) = &host.routes[0].action else { panic!("forwards") };
     let retry = inherits.retry.as_ref().expect("the virtual host's");
     assert!(retry.on.refused_stream && !retry.on.connect_failure);
-    assert_eq!(retry.policy.max_connect_retries, 0, "connect failures were not asked for");
+    let asked = retry.policy.retry_on;
+    assert_eq!(asked, pool_core::exchange::RetryOn::REFUSED_STREAM, "connect failures were not asked for");
 }
 
 #[test]

@@ -14,6 +14,7 @@
 //! 9. [`model`]: a second pool, naive and slow, and the machine against it.
 //! 10. [`engines`] and [`mutants`]: what looks for broken laws, and bugs that it must find.
 //! 11. [`fuzz_h1`]: bytes of HTTP/1, cut anywhere.
+//! 12. [`net`]: whole clients and servers on a simulated network, from one seed (`README.md`).
 #![forbid(unsafe_code)]
 
 pub mod alphabet;
@@ -24,6 +25,7 @@ pub mod fuzz_h1;
 pub mod invariants;
 pub mod model;
 pub mod mutants;
+pub mod net;
 pub mod pool_facts;
 pub mod search;
 pub mod shrink;

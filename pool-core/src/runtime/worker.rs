@@ -28,6 +28,8 @@ thread_local! {
     /// Those used before it, the last one at the end.
     static SPARE: Cell<Vec<Box<[u8]>>> = const { Cell::new(Vec::new()) };
     static WRITE: Cell<Option<Outbox>> = const { Cell::new(None) };
+    /// For the poll within a poll: a server's connection whose service asks a client.
+    static WRITE_WITHIN: Cell<Option<Outbox>> = const { Cell::new(None) };
 }
 
 /// A read buffer. Dropped, it goes back to the thread that drops it.
@@ -119,7 +121,12 @@ pub(crate) enum Filled {
 /// Takes the outbox of this thread, empty; give it back with [`keep_outbox`].
 #[inline]
 pub(crate) fn take_outbox() -> Outbox {
-    WRITE.try_with(Cell::take).ok().flatten().unwrap_or_default()
+    WRITE.try_with(Cell::take).ok().flatten().unwrap_or_else(outbox_within)
+}
+
+/// Another outbox, while the first is in use.
+fn outbox_within() -> Outbox {
+    WRITE_WITHIN.try_with(Cell::take).ok().flatten().unwrap_or_default()
 }
 
 /// Gives an empty outbox back to this thread.
@@ -127,7 +134,10 @@ pub(crate) fn take_outbox() -> Outbox {
 pub(crate) fn keep_outbox(outbox: Outbox) {
     debug_assert!(outbox.is_empty(), "unsent bytes belong to their connection");
     if outbox.capacity() <= KEPT_OUTBOX {
-        let _ = WRITE.try_with(|place| place.set(Some(outbox)));
+        // The outer poll returns last: its outbox takes the first place, and this one the second.
+        if let Ok(Some(other)) = WRITE.try_with(|place| place.replace(Some(outbox))) {
+            let _ = WRITE_WITHIN.try_with(|place| place.set(Some(other)));
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use super::incoming::Incoming;
 use super::link::{Hundred, Wish};
 use super::service::HttpService;
 use super::socket::Fault;
+use crate::runtime::worker::keep_map;
 use crate::runtime::{Io, Runtime};
 use crate::wire::h1::{BodyLength, Outbox, ResponseHead, SendError, ServerEvent};
 
@@ -32,7 +33,11 @@ enum Filled {
 impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
     /// Gives the request to the service, or keeps it until that is ready. Nearly always it is: then the
     /// request is not put aside first.
-    pub(super) fn offer(&mut self, cx: &mut Context<'_>, request: Request<Incoming<I>>) -> Result<Flow, Over> {
+    pub(super) fn offer(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: Request<Incoming<I>>,
+    ) -> Result<Flow, Over> {
         match self.service.poll_ready(cx) {
             Poll::Ready(Ok(())) => {
                 let call = self.service.call(request);
@@ -179,6 +184,7 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
             return self.fail(&error.into());
         }
         self.note_head(before, head.status);
+        keep_map(head.headers);
         self.stage = if self.socket.wire.is_tunnel() {
             Stage::HandingOver
         } else if self.socket.wire.wants_data() {

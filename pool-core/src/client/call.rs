@@ -46,6 +46,8 @@ pub struct Call<R: Runtime, C: Connect, B> {
     /// While no attempt has it.
     body: RequestBody<B>,
     exchange: Exchange,
+    /// Unique within the client.
+    number: u64,
     route: Route,
     /// The connection of the last attempt.
     carried: Option<Carried>,
@@ -128,13 +130,14 @@ where
         let (mut head, body) = request.into_parts();
         let remake =
             if head.extensions.is_empty() { None } else { head.extensions.remove::<RemakeBody<B>>() };
-        let seed = core.shared.options.seed ^ core.shared.next_serial();
+        let number = core.shared.next_serial();
+        let seed = core.shared.options.seed ^ number;
         let exchange = Exchange::new(Repeatable::from(&head.method), retry, seed);
         let span = tracing::debug_span!("request", method = %head.method, uri = %head.uri);
         let keep = if exchange.may_replay() { replay_limit } else { 0 };
         let body = RequestBody::new(body, remake, keep);
         let stage = Stage::Choosing(Entry::New);
-        Self { core, head, body, exchange, route, carried: None, retrying: None, stage, span }
+        Self { core, head, body, exchange, number, route, carried: None, retrying: None, stage, span }
     }
 
     /// What is known of the call so far; complete once it has its response or has failed.
@@ -143,7 +146,7 @@ where
             Route::Url => None,
             Route::Cluster(path) => path.host.as_ref().map(|local| &local.host),
         };
-        CallInfo::new(host, self.carried.as_ref(), &self.exchange)
+        CallInfo::new(self.number, host, self.carried.as_ref(), &self.exchange)
     }
 
     /// The next answer of the peer. As a future a call passes interim responses over.
@@ -174,8 +177,8 @@ where
     fn acquire(&mut self, now: Instant, entry: Entry) -> Result<Outcome<C::Io>, OriginFault> {
         let shared = &self.core.shared;
         Ok(match &mut self.route {
-            Route::Url => shared.acquire(now, &Origin::of(&self.head.uri)?, entry),
-            Route::Cluster(path) => shared.acquire_in(now, path, entry),
+            Route::Url => shared.acquire(now, &Origin::of(&self.head.uri)?, entry, self.number),
+            Route::Cluster(path) => shared.acquire_in(now, path, entry, self.number),
         })
     }
 
@@ -293,6 +296,7 @@ where
         }
         let now = self.core.shared.runtime.now();
         let next = self.exchange.handle_attempt_failed(now, progress, None, self.body.replay());
+        self.core.shared.note_broken(self.number, progress, &next);
         if let Next::Requeue { .. } | Next::RetryAt(_) = next {
             self.body.rewind();
         }
@@ -400,6 +404,7 @@ where
                 match ready!(attempt.poll_event(cx, Some(head))) {
                     Ok(Event::Head(mut response, kind)) => {
                         self.exchange.handle_done();
+                        self.core.shared.note_answered(self.number, response.status().as_u16());
                         if let Route::Url = self.route {
                             response.extensions_mut().insert(ConnectionInfo::new(
                                 attempt.serial(),
@@ -460,6 +465,7 @@ where
             Err(error) => {
                 self.stage = Stage::Done;
                 self.retrying = None;
+                self.core.shared.note_failed(self.number, error.verdict());
                 Some(Err(error.after(self.exchange.retries(), self.exchange.retry_denied())))
             }
         })

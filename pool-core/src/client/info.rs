@@ -64,6 +64,7 @@ pub(crate) struct Carried {
 /// What is known of a call: during it, with its response, and after its failure.
 #[derive(Clone, Copy, Debug)]
 pub struct CallInfo<'a> {
+    number: u64,
     host: Option<&'a Arc<Host>>,
     carried: Option<&'a Carried>,
     queue_time: Duration,
@@ -74,11 +75,13 @@ pub struct CallInfo<'a> {
 
 impl<'a> CallInfo<'a> {
     pub(crate) fn new(
+        number: u64,
         host: Option<&'a Arc<Host>>,
         carried: Option<&'a Carried>,
         exchange: &Exchange,
     ) -> Self {
         Self {
+            number,
             host,
             carried,
             queue_time: exchange.queue_time(),
@@ -86,6 +89,12 @@ impl<'a> CallInfo<'a> {
             retries: exchange.retries(),
             denied: exchange.retry_denied(),
         }
+    }
+
+    /// The request: unique within the client, never used again. A recording names it by this number.
+    #[must_use]
+    pub fn request(&self) -> u64 {
+        self.number
     }
 
     /// The host that was chosen last; `None` for calls to URLs, and if there was none to choose.

@@ -6,6 +6,7 @@ pub mod admin;
 pub mod config;
 pub mod flags;
 pub mod forward;
+pub mod logging;
 pub mod route;
 pub mod startup;
 pub mod stats;

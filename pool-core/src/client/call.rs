@@ -55,6 +55,8 @@ pub struct Call<R: Runtime, C: Connect, B> {
     carried: Option<Carried>,
     /// When the response was complete, if that was before its head was given out.
     completed_at: Option<Instant>,
+    /// When it is polled first, if the caller knows.
+    begins_at: Option<Instant>,
     /// While a retry is under way.
     retrying: Option<RetrySeat>,
     stage: Stage<R, C, B>,
@@ -150,10 +152,17 @@ where
             route,
             carried: None,
             completed_at: None,
+            begins_at: None,
             retrying: None,
             stage,
             span,
         }
+    }
+
+    /// Takes the caller's word for the time of the first poll, by the clock of the client's runtime: who
+    /// has just looked at it spares the call a look.
+    pub fn set_begin(&mut self, now: Instant) {
+        self.begins_at = Some(now);
     }
 
     /// What is known of the call so far; complete once it has its response or has failed.
@@ -211,7 +220,7 @@ where
     #[inline]
     fn choose(&mut self, cx: &mut Context<'_>, mut entry: Entry) -> Result<(), Error> {
         loop {
-            let now = self.core.shared.runtime.now();
+            let now = self.begins_at.take().unwrap_or_else(|| self.core.shared.runtime.now());
             let outcome = self
                 .acquire(now, entry)
                 .map_err(|fault| Error::new(ErrorKind::Origin(fault), Verdict::NeverSent))?;

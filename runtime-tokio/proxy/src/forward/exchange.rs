@@ -324,7 +324,9 @@ fn forward(
         RequestBody::Streamed { incoming, upload, trailers }
     };
     let request = Request::from_parts(head, body);
-    let call = context.client.call_cluster(&upstream.cluster, &target.policy, request);
+    let mut call = context.client.call_cluster(&upstream.cluster, &target.policy, request);
+    // It is polled as soon as this returns.
+    call.set_begin(watch.started());
     Some(Calling { call, route, attempt: None, offer })
 }
 

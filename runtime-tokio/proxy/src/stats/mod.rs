@@ -7,6 +7,7 @@
 mod block;
 mod cell;
 mod codes;
+mod core;
 mod distribution;
 mod fields;
 mod histogram;
@@ -20,7 +21,7 @@ pub use codes::{CodeValues, Codes};
 pub use distribution::Distribution;
 pub use fields::{
     ClusterManagerValues, ClusterStats, ClusterValues, FilesystemValues, HttpStats, HttpValues,
-    ListenerManagerValues, ListenerStats, ListenerValues, ServerValues,
+    ListenerManagerValues, ListenerStats, ListenerValues, SCOPES, ServerValues,
 };
 pub use histogram::Histogram;
 pub use memory::physical_memory;

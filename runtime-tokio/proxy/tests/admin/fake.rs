@@ -15,13 +15,13 @@ use pool_proxy::config::model::{
     Route, RouteAction, RouteConfig, RouteMatch, ServerHeader, VirtualHost,
 };
 use pool_proxy::stats::{
-    ClusterManagerValues, ClusterValues, FilesystemValues, HttpValues, ListenerManagerValues,
-    ListenerValues, Readings, ServerValues, Store,
+    ClusterManagerValues, ClusterValues, FilesystemValues, HttpValues, ListenerManagerValues, ListenerValues,
+    Readings, ServerValues, Store,
 };
 
 /// Shared with the server, so that a test can change and look.
 #[derive(Clone)]
-pub struct Fake(Arc<Inner>);
+pub(crate) struct Fake(Arc<Inner>);
 
 struct Inner {
     config: Bootstrap,
@@ -33,11 +33,11 @@ struct Inner {
 
 impl Fake {
     /// One listener, one cluster, two workers.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(bootstrap(&["ingress"], &["service_b"]))
     }
 
-    pub fn with(config: Bootstrap) -> Self {
+    pub(crate) fn with(config: Bootstrap) -> Self {
         let store = Store::new(&config, 2);
         Self(Arc::new(Inner {
             config,
@@ -48,15 +48,15 @@ impl Fake {
         }))
     }
 
-    pub fn set_state(&self, state: ServerState) {
+    pub(crate) fn set_state(&self, state: ServerState) {
         *self.0.state.lock().expect("state") = state;
     }
 
-    pub fn set_pools(&self, snapshot: Snapshot) {
+    pub(crate) fn set_pools(&self, snapshot: Snapshot) {
         *self.0.pools.lock().expect("pools") = vec![WorkerPools { worker: 1, snapshot }];
     }
 
-    pub fn actions(&self) -> Vec<Action> {
+    pub(crate) fn actions(&self) -> Vec<Action> {
         std::mem::take(&mut self.0.actions.lock().expect("actions"))
     }
 }
@@ -169,13 +169,13 @@ impl Readings for Fake {
     }
 }
 
-pub fn gauge(current: u64, max: u32) -> Gauge {
+pub(crate) fn gauge(current: u64, max: u32) -> Gauge {
     let remaining = max.saturating_sub(u32::try_from(current).expect("small"));
     Gauge { current, max, remaining, open: remaining == 0, reserved: 0 }
 }
 
 /// Listeners with these prefixes, all on one address, and clusters with these names.
-pub fn bootstrap(prefixes: &[&str], clusters: &[&str]) -> Bootstrap {
+pub(crate) fn bootstrap(prefixes: &[&str], clusters: &[&str]) -> Bootstrap {
     Bootstrap {
         node: Node { id: "node-1".to_owned(), cluster: "edge".to_owned() },
         admin: Some(Admin { address: "127.0.0.1:9901".parse().expect("address"), access_log: Vec::new() }),

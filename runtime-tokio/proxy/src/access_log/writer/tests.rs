@@ -60,6 +60,7 @@ fn values(logs: &Logs) -> FilesystemValues {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "workers are threads")]
 fn nothing_is_lost_on_shutdown_whoever_logs() {
     let folder = Folder::new();
     let path = folder.file("a.log");
@@ -261,6 +262,15 @@ impl Disk {
     }
 }
 
+/// Lets the disk go when a test fails, or the writing thread would be waited for in vain.
+struct LetGo(Arc<Disk>);
+
+impl Drop for LetGo {
+    fn drop(&mut self) {
+        self.0.release(false);
+    }
+}
+
 fn to_disk(logs: &Logs, disk: &Arc<Disk>) -> Logger {
     let target = Box::new(DiskHandle(disk.clone()));
     let output = Arc::new(Output::to(AccessLogSink::File("disk".into()), target));
@@ -271,9 +281,10 @@ fn to_disk(logs: &Logs, disk: &Arc<Disk>) -> Logger {
 
 #[test]
 fn a_disk_that_stalls_costs_bounded_memory_and_the_drops_are_counted() {
-    let small = Options { flush_size: 64, buffer_limit: 256, ..options() };
+    let small = Options { flush_size: 64, buffer_limit: 250, ..options() };
     let logs = Logs::start(small).expect("thread");
     let disk = Arc::new(Disk::default());
+    let _at_the_end = LetGo(disk.clone());
     let logger = to_disk(&logs, &disk);
     let line = "x".repeat(31);
     log(&logger, &line);
@@ -284,11 +295,11 @@ fn a_disk_that_stalls_costs_bounded_memory_and_the_drops_are_counted() {
         log(&logger, &line);
     }
     let stalled = values(&logs);
-    assert_eq!(stalled.write_total_buffered.value(), 256);
-    assert_eq!((stalled.write_buffered.value(), stalled.write_dropped.value()), (10, 12));
+    assert_eq!(stalled.write_total_buffered.value(), 7 * 32);
+    assert_eq!((stalled.write_buffered.value(), stalled.write_dropped.value()), (9, 13));
     disk.release(false);
     logs.close();
-    assert_eq!(lock(&disk.state).bytes, format!("{line}\n").repeat(10).into_bytes());
+    assert_eq!(lock(&disk.state).bytes, format!("{line}\n").repeat(9).into_bytes());
 }
 
 #[test]

@@ -79,6 +79,7 @@ fn numbers(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
         for column in &columns {
             let _ = write!(text, "{:>CELL$}", cell(column));
         }
+        text.truncate(text.trim_end().len());
         text.push('\n');
     };
     row("Requests", &|p| p.tally.sent.to_string());

@@ -54,6 +54,10 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Every verdict, in the order of declaration.
+    pub const ALL: [Self; 5] =
+        [Self::NeverSent, Self::Refused, Self::AboveGoAway, Self::NoResponseByte, Self::Unknown];
+
     /// Whether a request may be sent again after this verdict without a retry policy's consent.
     #[must_use]
     pub const fn is_safe(self, idempotent: bool) -> bool {

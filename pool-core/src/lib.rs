@@ -37,6 +37,9 @@ pub mod wire;
 pub mod cluster;
 pub mod exchange;
 
+#[cfg(feature = "trace")]
+pub mod trace;
+
 #[cfg(any(feature = "client", feature = "server"))]
 pub mod runtime;
 

@@ -24,6 +24,11 @@ impl Breakers {
         Self { limits, origins: Arc::default() }
     }
 
+    /// What every origin gets.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// A worker's share in the breakers of one origin; `wake` is called when another worker freed a seat
     /// for it.
     pub(crate) fn worker(&self, key: &Key<'_>, wake: Wake) -> SharedHandle {

@@ -34,6 +34,8 @@ impl<R: Runtime, C: Connect> Builder<R, C> {
             retry: RetryPolicy::default(),
             replay_limit: REPLAY_LIMIT,
             seed,
+            #[cfg(feature = "trace")]
+            recording: None,
         };
         Self { runtime, connector, options }
     }
@@ -81,6 +83,17 @@ impl<R: Runtime, C: Connect> Builder<R, C> {
     pub fn seed(mut self, seed: u64) -> Self {
         self.options.seed = seed;
         self
+    }
+
+    /// Records everything that goes into the pools. The recording's header has the client's seed, so this
+    /// sets it as well.
+    #[cfg(feature = "trace")]
+    #[must_use]
+    pub fn record(mut self, header: &crate::trace::Header) -> (Self, crate::trace::Recording) {
+        let recording = crate::trace::Recording::new(header);
+        self.options.seed = header.seed;
+        self.options.recording = Some(recording.clone());
+        (self, recording)
     }
 
     /// Builds the client and starts its background task.

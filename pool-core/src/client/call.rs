@@ -46,6 +46,8 @@ pub struct Call<R: Runtime, C: Connect, B> {
     /// While no attempt has it.
     body: RequestBody<B>,
     exchange: Exchange,
+    /// Unique within the client.
+    number: u64,
     route: Route,
     /// The connection of the last attempt.
     carried: Option<Carried>,
@@ -128,13 +130,14 @@ where
         let (mut head, body) = request.into_parts();
         let remake =
             if head.extensions.is_empty() { None } else { head.extensions.remove::<RemakeBody<B>>() };
-        let seed = core.shared.options.seed ^ core.shared.next_serial();
+        let number = core.shared.next_serial();
+        let seed = core.shared.options.seed ^ number;
         let exchange = Exchange::new(Repeatable::from(&head.method), retry, seed);
         let span = tracing::debug_span!("request", method = %head.method, uri = %head.uri);
         let keep = if exchange.may_replay() { replay_limit } else { 0 };
         let body = RequestBody::new(body, remake, keep);
         let stage = Stage::Choosing(Entry::New);
-        Self { core, head, body, exchange, route, carried: None, retrying: None, stage, span }
+        Self { core, head, body, exchange, number, route, carried: None, retrying: None, stage, span }
     }
 
     /// What is known of the call so far; complete once it has its response or has failed.
@@ -143,7 +146,7 @@ where
             Route::Url => None,
             Route::Cluster(path) => path.host.as_ref().map(|local| &local.host),
         };
-        CallInfo::new(host, self.carried, &self.exchange)
+        CallInfo::new(self.number, host, self.carried.as_ref(), &self.exchange)
     }
 
     /// The next answer of the peer. As a future a call passes interim responses over.
@@ -151,21 +154,31 @@ where
     /// # Errors
     /// As awaiting the call. After an error or the final response it is never ready again.
     pub fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answered<R, C, B>, Error>> {
-        // A span that nobody subscribed to is not worth a clone.
-        let span = if self.span.is_disabled() { tracing::Span::none() } else { self.span.clone() };
+        let span = self.entered();
         let _entered = span.enter();
+        let mut interim = None;
         loop {
-            if let Some(answer) = ready!(self.step(cx)) {
-                return Poll::Ready(answer);
+            let answer = ready!(self.step(cx, &mut interim));
+            if let Some(interim) = interim {
+                return Poll::Ready(Ok(Answered::Interim(interim)));
+            }
+            if let Some(answer) = answer {
+                return Poll::Ready(answer.map(Answered::Final));
             }
         }
+    }
+
+    /// A span that nobody subscribed to is not worth a clone.
+    #[inline]
+    fn entered(&self) -> tracing::Span {
+        if self.span.is_disabled() { tracing::Span::none() } else { self.span.clone() }
     }
 
     fn acquire(&mut self, now: Instant, entry: Entry) -> Result<Outcome<C::Io>, OriginFault> {
         let shared = &self.core.shared;
         Ok(match &mut self.route {
-            Route::Url => shared.acquire(now, &Origin::of(&self.head.uri)?, entry),
-            Route::Cluster(path) => shared.acquire_in(now, path, entry),
+            Route::Url => shared.acquire(now, &Origin::of(&self.head.uri)?, entry, self.number),
+            Route::Cluster(path) => shared.acquire_in(now, path, entry, self.number),
         })
     }
 
@@ -231,11 +244,8 @@ where
     #[inline]
     fn bind(&mut self, now: Instant, conn: Box<Conn<C::Io>>) {
         self.exchange.handle_bound(now, conn.usage);
-        self.carried = Some(Carried {
-            id: conn.serial,
-            usage: conn.usage,
-            addresses: conn.addresses.as_deref().copied(),
-        });
+        self.carried =
+            Some(Carried { id: conn.serial, usage: conn.usage, addresses: conn.addresses.clone() });
         let body = self.body.take();
         self.stage = Stage::Bound { attempt: Attempt::new(self.core.shared.clone(), conn, body) };
     }
@@ -286,6 +296,7 @@ where
         }
         let now = self.core.shared.runtime.now();
         let next = self.exchange.handle_attempt_failed(now, progress, None, self.body.replay());
+        self.core.shared.note_broken(self.number, progress, &next);
         if let Next::Requeue { .. } | Next::RetryAt(_) = next {
             self.body.rewind();
         }
@@ -374,9 +385,14 @@ where
         }
     }
 
-    /// One step from where it stands; `None` if there is more to do at once.
+    /// One step from where it stands; `None` if there is more to do at once. An interim response is put
+    /// beside: what is returned is moved often enough.
     #[inline]
-    fn step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Answer<R, C, B>>> {
+    fn step(
+        &mut self,
+        cx: &mut Context<'_>,
+        interim: &mut Option<Response<()>>,
+    ) -> Poll<Option<Answer<R, C, B>>> {
         let moved = match &mut self.stage {
             Stage::Bound { attempt } => {
                 let head = RequestHead {
@@ -388,6 +404,7 @@ where
                 match ready!(attempt.poll_event(cx, Some(head))) {
                     Ok(Event::Head(mut response, kind)) => {
                         self.exchange.handle_done();
+                        self.core.shared.note_answered(self.number, response.status().as_u16());
                         if let Route::Url = self.route {
                             response.extensions_mut().insert(ConnectionInfo::new(
                                 attempt.serial(),
@@ -407,11 +424,12 @@ where
                         if self.retrying.is_some() {
                             self.retry_succeeded();
                         }
-                        return Poll::Ready(Some(Ok(Answered::Final(response.map(|()| body)))));
+                        return Poll::Ready(Some(Ok(response.map(|()| body))));
                     }
                     // Nothing waits for it here: the body is sent unasked.
                     Ok(Event::Informational(response)) => {
-                        return Poll::Ready(Some(Ok(Answered::Interim(response))));
+                        *interim = Some(response);
+                        Ok(())
                     }
                     Ok(Event::Data(_) | Event::Trailers(_) | Event::End(_) | Event::Idle(_)) => Ok(()),
                     Err(fault) => {
@@ -447,6 +465,7 @@ where
             Err(error) => {
                 self.stage = Stage::Done;
                 self.retrying = None;
+                self.core.shared.note_failed(self.number, error.verdict());
                 Some(Err(error.after(self.exchange.retries(), self.exchange.retry_denied())))
             }
         })
@@ -454,7 +473,7 @@ where
 }
 
 /// What a call gives.
-type Answer<R, C, B> = Result<Answered<R, C, B>, Error>;
+type Answer<R, C, B> = Result<Response<Body<R, C, B>>, Error>;
 
 /// What a look at the socket of a bound connection found, before a byte was written.
 enum Probed<I> {
@@ -495,16 +514,17 @@ where
     B: HttpBody + Unpin,
     B::Error: Into<BodyError>,
 {
-    type Output = Result<Response<Body<R, C, B>>, Error>;
+    type Output = Answer<R, C, B>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        let span = this.entered();
+        let _entered = span.enter();
         loop {
-            match ready!(this.poll_answer(cx)) {
-                Ok(Answered::Interim(_)) => {}
-                Ok(Answered::Final(response)) => return Poll::Ready(Ok(response)),
-                Err(error) => return Poll::Ready(Err(error)),
+            let mut passed_over = None;
+            if let Some(answer) = ready!(this.step(cx, &mut passed_over)) {
+                return Poll::Ready(answer);
             }
         }
     }

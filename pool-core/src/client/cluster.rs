@@ -36,7 +36,7 @@ impl Drop for Owner {
 pub(crate) struct Inner {
     /// Unique in this process.
     pub(crate) id: u64,
-    name: Arc<str>,
+    pub(crate) name: Arc<str>,
     pub(crate) pool: Arc<PoolConfig>,
     pub(crate) h1: H1Limits,
     pub(crate) ledger: Shared,

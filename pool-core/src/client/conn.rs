@@ -24,7 +24,7 @@ pub(crate) struct Conn<I> {
     pub(crate) serial: u64,
     pub(crate) usage: Usage,
     /// Where somebody may want to know them.
-    pub(crate) addresses: Option<Box<Addresses>>,
+    pub(crate) addresses: Option<Arc<Addresses>>,
 }
 
 /// What an idle connection's socket had to say.

@@ -54,18 +54,19 @@ impl ConnectionInfo {
 }
 
 /// The connection that carried an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Carried {
     pub(crate) id: u64,
     pub(crate) usage: Usage,
-    pub(crate) addresses: Option<Addresses>,
+    pub(crate) addresses: Option<Arc<Addresses>>,
 }
 
 /// What is known of a call: during it, with its response, and after its failure.
 #[derive(Clone, Copy, Debug)]
 pub struct CallInfo<'a> {
+    number: u64,
     host: Option<&'a Arc<Host>>,
-    carried: Option<Carried>,
+    carried: Option<&'a Carried>,
     queue_time: Duration,
     replays: u8,
     retries: u8,
@@ -73,8 +74,14 @@ pub struct CallInfo<'a> {
 }
 
 impl<'a> CallInfo<'a> {
-    pub(crate) fn new(host: Option<&'a Arc<Host>>, carried: Option<Carried>, exchange: &Exchange) -> Self {
+    pub(crate) fn new(
+        number: u64,
+        host: Option<&'a Arc<Host>>,
+        carried: Option<&'a Carried>,
+        exchange: &Exchange,
+    ) -> Self {
         Self {
+            number,
             host,
             carried,
             queue_time: exchange.queue_time(),
@@ -82,6 +89,12 @@ impl<'a> CallInfo<'a> {
             retries: exchange.retries(),
             denied: exchange.retry_denied(),
         }
+    }
+
+    /// The request: unique within the client, never used again. A recording names it by this number.
+    #[must_use]
+    pub fn request(&self) -> u64 {
+        self.number
     }
 
     /// The host that was chosen last; `None` for calls to URLs, and if there was none to choose.
@@ -100,7 +113,7 @@ impl<'a> CallInfo<'a> {
     /// Its addresses, for calls to clusters and as far as the connector tells them.
     #[must_use]
     pub fn addresses(&self) -> Addresses {
-        self.carried.and_then(|carried| carried.addresses).unwrap_or_default()
+        self.carried.and_then(|carried| carried.addresses.as_deref()).copied().unwrap_or_default()
     }
 
     /// Whether that connection had served a request before this one.

@@ -29,9 +29,11 @@ mod inline;
 mod keeper;
 mod leash;
 mod line;
+mod notes;
 mod options;
 mod origin;
 mod policy;
+mod pools;
 mod request_body;
 mod retry_seat;
 mod routing;
@@ -115,6 +117,13 @@ where
     /// [`Call::info`]; no extension is added to the response.
     pub fn call_cluster(&self, cluster: &Cluster, policy: &CallPolicy, request: Request<B>) -> Call<R, C, B> {
         Call::to_cluster(self.core.clone(), cluster, policy, request)
+    }
+
+    /// Hands over what was recorded since the last time; a recording that is read while it goes on
+    /// wants this now and then.
+    #[cfg(feature = "trace")]
+    pub fn flush_recording(&self) {
+        self.core.shared.flush_recording();
     }
 
     /// Takes connections out of service: idle ones at once, others after their exchange. Returns how

@@ -17,4 +17,6 @@ pub(crate) struct Options {
     pub(crate) retry: RetryPolicy,
     pub(crate) replay_limit: usize,
     pub(crate) seed: u64,
+    #[cfg(feature = "trace")]
+    pub(crate) recording: Option<crate::trace::Recording>,
 }

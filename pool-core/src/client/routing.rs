@@ -21,6 +21,7 @@ impl<C: Connect> State<C> {
         now: Instant,
         path: &mut Path,
         again: Option<Option<Instant>>,
+        number: u64,
     ) -> Outcome<C::Io> {
         match self.desks.desk(&path.line) {
             Some(desk) if desk.is_stale() => self.hosts_changed(now),
@@ -35,18 +36,19 @@ impl<C: Connect> State<C> {
         let key = local.host.key(path.priority);
         let pool = match self.set.find(&key) {
             Some(pool) => pool,
-            None => match self.add_cluster_pool(seats, &key, local, path) {
+            None => match self.add_cluster_pool(seats, now, &key, local, path) {
                 Some(pool) => pool,
                 None => return Outcome::NoPool,
             },
         };
-        self.ask(now, pool, again)
+        self.ask(now, pool, again, number)
     }
 
     #[cold]
     fn add_cluster_pool(
         &mut self,
         seats: &Seats<'_>,
+        now: Instant,
         key: &Key<'_>,
         local: &Arc<Local>,
         path: &Path,
@@ -57,16 +59,23 @@ impl<C: Connect> State<C> {
             Some(id) => id,
             None => {
                 let ledger = cluster.ledger.worker(seats.on_freed());
-                self.set.add_cluster(cluster.pool.clone(), ledger)
+                self.set.add_cluster(
+                    now,
+                    &cluster.name,
+                    &cluster.ledger.limits(),
+                    cluster.pool.clone(),
+                    ledger,
+                )
             }
         };
-        let Ok(pool) = self.set.add_pool(key, id, key.priority) else {
+        let target = local.host.target();
+        let Ok(pool) = self.set.add_pool(now, || target.label(), key, id, key.priority) else {
             desk.pool_refused();
             cluster.counters.pool_overflow.count();
             return None;
         };
         desk.pool_made(id);
-        self.put_pool(pool, local.host.target(), Some(local.clone()));
+        self.put_pool(pool, target, Some(local.clone()));
         Some(pool)
     }
 

@@ -67,7 +67,7 @@ enum Returned<I> {
 
 impl<R: Runtime, C: Connect> Shared<R, C> {
     pub(crate) fn new(runtime: R, connector: C, options: Options) -> Self {
-        let state = State::new(options.seed);
+        let state = State::new(&options);
         Self {
             runtime,
             connector,
@@ -165,26 +165,38 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
 
     /// Asks the origin's pool for a connection.
     #[inline]
-    pub(crate) fn acquire(&self, now: Instant, origin: &Origin<'_>, entry: Entry) -> Outcome<C::Io> {
+    pub(crate) fn acquire(
+        &self,
+        now: Instant,
+        origin: &Origin<'_>,
+        entry: Entry,
+        number: u64,
+    ) -> Outcome<C::Io> {
         self.turn(now, |state| {
             if state.life == Life::Closing {
                 return Outcome::Closed;
             }
             // By key, also for a second time: the pool may have become idle meanwhile, and its id
             // another origin's.
-            let Some(pool) = state.pool_of(&self.seats(), origin) else { return Outcome::NoPool };
-            state.ask(now, pool, entry.again())
+            let Some(pool) = state.pool_of(&self.seats(), now, origin) else { return Outcome::NoPool };
+            state.ask(now, pool, entry.again(), number)
         })
     }
 
     /// Asks the pool of the host whose turn it is.
     #[inline]
-    pub(crate) fn acquire_in(&self, now: Instant, path: &mut Path, entry: Entry) -> Outcome<C::Io> {
+    pub(crate) fn acquire_in(
+        &self,
+        now: Instant,
+        path: &mut Path,
+        entry: Entry,
+        number: u64,
+    ) -> Outcome<C::Io> {
         self.turn(now, |state| {
             if state.life == Life::Closing {
                 return Outcome::Closed;
             }
-            state.ask_cluster(&self.seats(), now, path, entry.again())
+            state.ask_cluster(&self.seats(), now, path, entry.again(), number)
         })
     }
 
@@ -320,7 +332,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
                 let h1 = host.as_ref().map_or(&self.options.h1, |local| &local.cluster.h1).clone();
                 let mut conn = Conn::new(io, h1, leash.clone(), self.next_serial());
                 if host.is_some() {
-                    conn.addresses = Some(Box::new(self.connector.addresses(&conn.io)));
+                    conn.addresses = Some(Arc::new(self.connector.addresses(&conn.io)));
                 }
                 let conn = Box::new(conn);
                 let given_up = self.turn(now, |state| {
@@ -349,6 +361,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
                     if !state.is_connecting(leash) {
                         return;
                     }
+                    state.note_connect_failed(now, place, &error);
                     if let Some(io) = state.pool_io(place.pool) {
                         io.last_error = Some(Arc::new(error));
                     }

@@ -14,11 +14,11 @@ use super::leash::{Leash, Place, ReadyList};
 use super::line::{Desks, Local};
 use super::options::Options;
 use super::origin::Origin;
+use super::pools::Pools;
 use super::stats::Meter;
-use crate::cluster::PoolSet;
 use crate::error::PoolFailure;
 use crate::id::{PoolId, Token, WaiterId};
-use crate::limits::{SharedHandle, Wake};
+use crate::limits::Wake;
 use crate::pool::{Action, Answer, EarlyData, QueueReason, Request};
 use crate::runtime::{Connect, Target};
 use crate::time::{Deadline, Instant};
@@ -27,7 +27,7 @@ use crate::time::{Deadline, Instant};
 const BATCH: usize = 64;
 
 pub(crate) struct State<C: Connect> {
-    pub(crate) set: PoolSet<SharedHandle>,
+    pub(crate) set: Pools,
     /// The named clusters that this client was asked for.
     pub(crate) desks: Desks,
     pools: Vec<Option<PoolIo<C>>>,
@@ -134,6 +134,14 @@ impl Seats<'_> {
     }
 }
 
+/// The set of pools, recorded if the options say so.
+fn pools(options: &Options) -> Pools {
+    #[cfg(feature = "trace")]
+    return Pools::new(options.seed, options.recording.clone());
+    #[cfg(not(feature = "trace"))]
+    Pools::new(options.seed)
+}
+
 /// What to do once the lock is released.
 pub(crate) struct After<C: Connect> {
     pub(crate) wake: SmallVec<[Waker; 4]>,
@@ -166,9 +174,10 @@ impl<C: Connect> After<C> {
 }
 
 impl<C: Connect> State<C> {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(options: &Options) -> Self {
+        let seed = options.seed;
         Self {
-            set: PoolSet::new(seed),
+            set: pools(options),
             desks: Desks::new(seed),
             pools: Vec::new(),
             mailboxes: Vec::new(),
@@ -191,21 +200,23 @@ impl<C: Connect> State<C> {
 
     /// The pool of an origin, made on demand; `None` if `max_connection_pools` has no room.
     #[inline]
-    pub(crate) fn pool_of(&mut self, seats: &Seats<'_>, origin: &Origin<'_>) -> Option<PoolId> {
+    pub(crate) fn pool_of(&mut self, seats: &Seats<'_>, now: Instant, origin: &Origin<'_>) -> Option<PoolId> {
         match self.set.find(&origin.key()) {
             Some(pool) => Some(pool),
-            None => self.add_pool(seats, origin),
+            None => self.add_pool(seats, now, origin),
         }
     }
 
     #[cold]
-    fn add_pool(&mut self, seats: &Seats<'_>, origin: &Origin<'_>) -> Option<PoolId> {
+    fn add_pool(&mut self, seats: &Seats<'_>, now: Instant, origin: &Origin<'_>) -> Option<PoolId> {
         let key = origin.key();
         let options = seats.options;
         let ledger = options.breakers.worker(&key, seats.on_freed());
-        let cluster = self.set.add_cluster(options.pool.clone(), ledger);
-        let pool = self.set.add_pool(&key, cluster, key.priority).ok()?;
-        self.put_pool(pool, origin.target(), None);
+        let target = origin.target();
+        let limits = options.breakers.limits();
+        let cluster = self.set.add_cluster(now, &target.host, limits, options.pool.clone(), ledger);
+        let pool = self.set.add_pool(now, || target.label(), &key, cluster, key.priority).ok()?;
+        self.put_pool(pool, target, None);
         Some(pool)
     }
 
@@ -242,18 +253,20 @@ impl<C: Connect> State<C> {
         }
     }
 
-    /// Asks a pool; `again` puts the request at the head of the queue, with the deadline it had.
+    /// Asks a pool on behalf of request `number`; `again` puts it at the head of the queue, with the
+    /// deadline it had.
     pub(crate) fn ask(
         &mut self,
         now: Instant,
         pool: PoolId,
         again: Option<Option<Instant>>,
+        number: u64,
     ) -> Outcome<C::Io> {
         let token = self.reserve_mailbox();
         let request = Request { token, early_data: EarlyData::Unsafe };
         let answer = match again {
-            None => self.set.request(now, pool, request),
-            Some(deadline) => self.set.requeue(now, pool, request, deadline),
+            None => self.set.request(now, pool, request, number),
+            Some(deadline) => self.set.requeue(now, pool, request, deadline, number),
         };
         match answer {
             Some(Answer::Queued(queued)) => {

@@ -18,6 +18,14 @@ use crate::time::{Deadline, Heap, Instant};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ClusterId(u32);
 
+impl ClusterId {
+    /// Its place in the set; given to another cluster once this one is forgotten.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
 struct Cluster<L> {
     config: Arc<PoolConfig>,
     ledger: L,

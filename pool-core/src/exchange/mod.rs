@@ -64,6 +64,11 @@ pub enum Progress {
     ResponseStarted,
 }
 
+impl Progress {
+    /// Every stage, in the order of declaration.
+    pub const ALL: [Self; 3] = [Self::NothingSent, Self::RequestSent, Self::ResponseStarted];
+}
+
 /// Whether the connection had served an exchange before this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Usage {

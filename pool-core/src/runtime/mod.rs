@@ -62,6 +62,14 @@ pub struct Target {
 }
 
 impl Target {
+    /// Host and port, for people.
+    #[cfg(feature = "client")]
+    pub(crate) fn label(&self) -> String {
+        let brackets = self.host.contains(':');
+        let (open, close) = if brackets { ("[", "]") } else { ("", "") };
+        format!("{open}{}{close}:{}", self.host, self.port)
+    }
+
     /// The socket address: the resolved one, or an IP literal's.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
 //! Bodies, trailers, interim responses, and responses without content.
+#![allow(clippy::disallowed_methods, reason = "clients and upstreams are blocking sockets on threads")]
 
 mod support;
 

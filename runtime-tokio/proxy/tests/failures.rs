@@ -1,4 +1,5 @@
 //! What clients are told when there is no response to pass on: status, content, fields.
+#![allow(clippy::disallowed_methods, reason = "clients and upstreams are blocking sockets on threads")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Connections and processes: what ends with what, and what does not.
+#![allow(clippy::disallowed_methods, reason = "clients and upstreams are blocking sockets on threads")]
 
 mod support;
 

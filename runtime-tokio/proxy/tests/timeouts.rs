@@ -1,4 +1,5 @@
 //! Timeouts of routes, and what of them is seen.
+#![allow(clippy::disallowed_methods, reason = "clients and upstreams are blocking sockets on threads")]
 
 mod support;
 

@@ -114,7 +114,9 @@ impl Work {
                 operations: connections as u64,
                 measured: Measured::IdleHeap,
             }),
-            Load::Micro { .. } | Load::Queue { .. } => Err(Error::new("client: not a load for clients")),
+            Load::Micro { .. } | Load::Queue { .. } | Load::Proxy { .. } => {
+                Err(Error::new("client: not a load for clients"))
+            }
         }
     }
 }

@@ -11,8 +11,8 @@ use pool_proxy::admin::{
     Action, ClusterStatus, HostStatus, ListenerStatus, ServerState, Source, WorkerPools,
 };
 use pool_proxy::config::model::{
-    Admin, Bootstrap, Cluster, Codec, Discovery, Endpoint, Forward, HttpManager, Listener, Node, PathMatch,
-    Route, RouteAction, RouteConfig, RouteMatch, ServerHeader, VirtualHost,
+    Admin, Bootstrap, Cluster, Codec, Discovery, DrainType, Endpoint, Forward, HttpManager, Listener, Node,
+    PathMatch, Route, RouteAction, RouteConfig, RouteMatch, ServerHeader, VirtualHost,
 };
 use pool_proxy::stats::{
     ClusterManagerValues, ClusterValues, FilesystemValues, HttpValues, ListenerManagerValues, ListenerValues,
@@ -191,6 +191,7 @@ fn listener(prefix: &str) -> Listener {
         reuse_port: true,
         backlog: 1024,
         buffer_limit: 1024 * 1024,
+        drain_type: DrainType::Default,
         manager: manager(prefix),
     }
 }
@@ -275,6 +276,7 @@ fn cluster(name: &str) -> Cluster {
         }],
         pool: Arc::new(PoolConfig::default()),
         limits: Limits::default(),
+        buffer_limit: 1024 * 1024,
         max_headers_count: 100,
         max_response_headers_kb: 60,
         enable_trailers: false,

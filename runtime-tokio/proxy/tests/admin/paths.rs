@@ -225,6 +225,7 @@ fn config_dump() {
             "\"prefix\": \"/\"",
             "\"upgrade_type\": \"websocket\"",
             "\"lb_policy\": \"ROUND_ROBIN\"",
+            "\"drain_type\": \"DEFAULT\"",
             "\"connect_timeout\": \"5s\"",
             "\"max_connection_pools\": null",
         ] {

@@ -21,6 +21,7 @@ pub(super) fn cluster(cluster: &Cluster) -> Json {
         part("alt_stat_name", Json::text(&cluster.stat_name)),
         part("type", Json::text(kind)),
         part("connect_timeout", duration(cluster.pool.connect_timeout())),
+        part("per_connection_buffer_limit_bytes", Json::Integer(cluster.buffer_limit as u64)),
         part("lb_policy", Json::text("ROUND_ROBIN")),
     ];
     match &cluster.discovery {

@@ -6,8 +6,8 @@ use super::{access_log, duration, header, limit, part, typed};
 use crate::admin::clusters::address;
 use crate::admin::json::Json;
 use crate::config::model::{
-    Cluster, Codec, Forward, HttpManager, Listener, PathMatch, Retry, Route, RouteAction, RouteConfig,
-    ServerHeader, VirtualHost,
+    Cluster, Codec, DrainType, Forward, HttpManager, Listener, PathMatch, Retry, Route, RouteAction,
+    RouteConfig, ServerHeader, VirtualHost,
 };
 
 const MANAGER: &str = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
@@ -18,6 +18,10 @@ pub(super) fn listener(listener: &Listener, clusters: &[Cluster]) -> Json {
         ("name", Json::text("envoy.filters.network.http_connection_manager")),
         ("typed_config", manager(&listener.manager, clusters)),
     ]);
+    let drain = match listener.drain_type {
+        DrainType::Default => "DEFAULT",
+        DrainType::ModifyOnly => "MODIFY_ONLY",
+    };
     Json::object([
         ("name", Json::text(&listener.name)),
         ("address", address(listener.address)),
@@ -25,6 +29,7 @@ pub(super) fn listener(listener: &Listener, clusters: &[Cluster]) -> Json {
         ("per_connection_buffer_limit_bytes", Json::Integer(listener.buffer_limit as u64)),
         ("tcp_backlog_size", Json::Integer(listener.backlog.into())),
         ("enable_reuse_port", Json::Bool(listener.reuse_port)),
+        ("drain_type", Json::text(drain)),
     ])
 }
 

@@ -7,6 +7,7 @@ use crate::access_log;
 use crate::config::model::Bootstrap;
 use crate::config::{self, Source};
 use crate::flags::{self, Command, Flags, Mode};
+use crate::log;
 use crate::worker::{self, RunOptions, Signals};
 
 /// What is to be done next.
@@ -57,8 +58,14 @@ impl Ready {
         }
     }
 
-    /// Runs the proxy until it is told to stop, and gives the exit code.
+    /// Runs the proxy until it is told to stop, and gives the exit code. Begins to log (`--log-path`)
+    /// for the whole process, unless it logs already.
     pub fn serve(self, err: &mut dyn Write) -> u8 {
+        if let Err(error) = log::start(self.flags.log_level, self.flags.log_path.as_deref()) {
+            let path = self.flags.log_path.unwrap_or_default();
+            let _ = writeln!(err, "{}: unable to open the log: {error}", path.display());
+            return REJECTED;
+        }
         let options = self.options();
         let running = match worker::run(self.bootstrap, options) {
             Ok(running) => running,

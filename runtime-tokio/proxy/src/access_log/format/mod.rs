@@ -10,6 +10,7 @@ mod write;
 mod tests;
 
 pub use error::{Fault, FormatError, JsonFormatError};
+pub(crate) use time::TimeFormat;
 
 use operator::Operator;
 

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A compiled time format.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct TimeFormat(Vec<Piece>);
+pub(crate) struct TimeFormat(Vec<Piece>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
@@ -72,7 +72,7 @@ impl TimeFormat {
     }
 
     /// Compiles a format; an error is the offset of the specifier that is not known.
-    pub(super) fn parse(format: &str) -> Result<Self, usize> {
+    pub(crate) fn parse(format: &str) -> Result<Self, usize> {
         let mut pieces = Vec::new();
         let mut rest = format;
         while let Some(at) = rest.find('%') {
@@ -87,7 +87,7 @@ impl TimeFormat {
     }
 
     /// Appends a time. Before 1970 is 1970.
-    pub(super) fn write(&self, time: SystemTime, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, time: SystemTime, out: &mut Vec<u8>) {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let civil = Civil::of(since.as_secs());
         for piece in &self.0 {

@@ -27,6 +27,7 @@ use super::shared::{Entry, Shared};
 use super::state::{Outcome, Ticket};
 use crate::error::{PoolFailure, Verdict};
 use crate::exchange::{Exchange, Next, Progress, Repeatable, RetryDenied, RetryPolicy, Usage};
+use crate::report::{ClosedBy, Report};
 use crate::runtime::{Connect, Runtime};
 use crate::time::Instant;
 use crate::wire::h1::{BodyKind, Event, RequestHead, TargetForm};
@@ -292,7 +293,9 @@ where
             matches!(kind, ErrorKind::Request(_) | ErrorKind::RequestBody(_) | ErrorKind::ClosedByPool);
         if final_fault {
             self.exchange.handle_done();
-            return Err(Error::new(kind, crate::exchange::verdict(progress, Usage::Fresh)));
+            // An attempt before this one may have come further.
+            let verdict = crate::exchange::verdict(progress, Usage::Fresh).max(self.exchange.verdict());
+            return Err(Error::new(kind, verdict));
         }
         let now = self.core.shared.runtime.now();
         let next = self.exchange.handle_attempt_failed(now, progress, None, self.body.replay());
@@ -492,18 +495,31 @@ fn probe<R: Runtime, C: Connect>(
     mut conn: Box<Conn<C::Io>>,
 ) -> Probed<C::Io> {
     let usage = conn.usage;
-    if usage == Usage::Reused && !conn.leash.is_listed() {
+    // Half of what a peer says before it closes an idle connection may have been read from it, and
+    // nothing else come since.
+    let is_alive = conn.wire.can_reuse();
+    if is_alive && usage == Usage::Reused && !conn.leash.is_listed() {
         return Probed::Alive(conn);
     }
     match conn.probe(cx) {
-        Idle::Quiet => Probed::Alive(conn),
-        Idle::Over(report, by) => {
-            shared.bury(shared.runtime.now(), conn, None, report, by);
-            match usage {
-                Usage::Reused => Probed::DeadWhileIdle,
-                Usage::Fresh => Probed::DeadOnArrival,
-            }
-        }
+        Idle::Quiet if conn.wire.can_reuse() => Probed::Alive(conn),
+        Idle::Quiet => dead(shared, conn, None, ClosedBy::Local),
+        Idle::Over(report, by) => dead(shared, conn, report, by),
+    }
+}
+
+#[cold]
+fn dead<R: Runtime, C: Connect>(
+    shared: &Shared<R, C>,
+    conn: Box<Conn<C::Io>>,
+    report: Option<Report>,
+    by: ClosedBy,
+) -> Probed<C::Io> {
+    let usage = conn.usage;
+    shared.bury(shared.runtime.now(), conn, None, report, by);
+    match usage {
+        Usage::Reused => Probed::DeadWhileIdle,
+        Usage::Fresh => Probed::DeadOnArrival,
     }
 }
 

@@ -7,7 +7,7 @@ pub mod config;
 pub mod demo;
 pub mod flags;
 pub mod forward;
-mod log;
+pub mod logging;
 pub mod route;
 pub mod startup;
 pub mod stats;

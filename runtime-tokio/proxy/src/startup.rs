@@ -7,7 +7,7 @@ use crate::access_log;
 use crate::config::model::Bootstrap;
 use crate::config::{self, Source};
 use crate::flags::{self, Command, Flags, Mode};
-use crate::log;
+use crate::logging;
 use crate::worker::{self, RunOptions, Signals};
 
 /// What is to be done next.
@@ -58,12 +58,10 @@ impl Ready {
         }
     }
 
-    /// Runs the proxy until it is told to stop, and gives the exit code. Begins to log (`--log-path`)
-    /// for the whole process, unless it logs already.
+    /// Runs the proxy until it is told to stop, and gives the exit code.
     pub fn serve(self, err: &mut dyn Write) -> u8 {
-        if let Err(error) = log::start(self.flags.log_level, self.flags.log_path.as_deref()) {
-            let path = self.flags.log_path.unwrap_or_default();
-            let _ = writeln!(err, "{}: unable to open the log: {error}", path.display());
+        if let Err(error) = logging::install(self.flags.log_level, self.flags.log_path.as_deref()) {
+            let _ = writeln!(err, "--log-path: unable to open: {error}");
             return REJECTED;
         }
         let options = self.options();

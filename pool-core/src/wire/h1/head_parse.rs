@@ -273,6 +273,10 @@ fn content(mut copy: Bytes, start: usize, length: usize) -> Bytes {
     copy
 }
 
+/// Fields that whoever gets the head may add before its map has to grow, which costs more than a
+/// thousand instructions.
+const ROOM: usize = 4;
+
 /// Header values as slices of `copy`, which is a copy of `bytes` from `start` on. `names` are those of
 /// the first lines, as far as they have been looked up.
 fn header_map(
@@ -282,7 +286,7 @@ fn header_map(
     lines: &[httparse::Header<'_>],
     names: &[Option<Known>],
 ) -> Result<HeaderMap, Error> {
-    let mut map = HeaderMap::try_with_capacity(lines.len()).map_err(|_| Exceeded::Headers)?;
+    let mut map = HeaderMap::try_with_capacity(lines.len() + ROOM).map_err(|_| Exceeded::Headers)?;
     let mut names = names.iter();
     for line in lines {
         let known = match names.next() {

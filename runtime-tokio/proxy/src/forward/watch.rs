@@ -62,6 +62,16 @@ pub(super) struct Answer {
     /// When its head was there.
     pub(super) at: Option<Instant>,
     pub(super) content: Content,
+    pub(super) pace: Pace,
+}
+
+/// How the content of a response comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// As fast as it was asked for, until now.
+    AtOnce,
+    /// It had to be waited for.
+    Slowly,
 }
 
 /// Who answered.
@@ -98,6 +108,7 @@ impl Watch {
                 by: By::Proxy,
                 at: None,
                 content: Content::Open,
+                pace: Pace::AtOnce,
             },
             attempts: 0,
             tunnel: None,
@@ -266,7 +277,10 @@ impl Watch {
     /// The content of the response has ended.
     pub(super) fn complete(&mut self) {
         if self.answer.content == Content::Open {
-            self.answer.content = Content::Complete(self.connection.context.clock.now());
+            // What came with the head came when it did: the clock was read for that.
+            let with_head = self.answer.at.filter(|_| self.answer.pace == Pace::AtOnce);
+            let at = with_head.unwrap_or_else(|| self.connection.context.clock.now());
+            self.answer.content = Content::Complete(at);
         }
     }
 
@@ -287,6 +301,7 @@ impl Watch {
 
     /// Whether the route's time is over while the response is being sent.
     pub(super) fn poll_over(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        self.answer.pace = Pace::Slowly;
         if self.answer.by == By::Proxy {
             return Poll::Pending;
         }

@@ -19,7 +19,7 @@ use crate::admin::{Action, ClusterStatus, ListenerStatus, ServerState, Source, W
 use crate::config::model::{AccessLog, Bootstrap};
 use crate::stats::{
     ClusterManagerValues, ClusterValues, FilesystemValues, HttpValues, ListenerManagerValues, ListenerValues,
-    Readings, ServerValues, Store,
+    Readings, Sample, ServerValues, Store,
 };
 use crate::upstream::Counts;
 
@@ -85,6 +85,12 @@ impl Proxy {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.made.store
+    }
+
+    /// All stats, now; or as they were at the end.
+    #[must_use]
+    pub fn samples(self: &Arc<Self>) -> Vec<Sample> {
+        self.made.store.samples(&Shared(self.clone()))
     }
 
     pub(super) fn bootstrap(&self) -> &Arc<Bootstrap> {

@@ -4,13 +4,13 @@ mod error;
 mod operator;
 mod parse;
 mod time;
+pub(crate) use time::TimeFormat;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::{Fault, FormatError, JsonFormatError};
-pub(crate) use time::TimeFormat;
 
 use operator::Operator;
 

@@ -50,7 +50,7 @@ const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursd
 
 impl TimeFormat {
     /// `2018-12-18T22:48:12.123Z`, Envoy's default.
-    pub(super) fn iso8601() -> Self {
+    pub(crate) fn iso8601() -> Self {
         use Piece::{Day, Fraction, Hour, Minute, Month, Second, Text, Year};
         let text = |text: &str| Text(text.to_owned());
         Self(vec![

@@ -112,10 +112,12 @@ pub fn run(options: Options, out: &mut dyn Write) -> Result<Outcome, Error> {
     let journal = Journal::create().map_err(failed("no file for the access log"))?;
     let text = configuration(&upstream.addresses, &journal);
     let (bootstrap, _) = config::load(&text, "demo.yaml", Mode::Strict).map_err(failed("configuration"))?;
-    let mut settings = RunOptions::default();
-    settings.concurrency = Some(WORKERS);
-    settings.drain_time = GRACE;
-    settings.config_text = text;
+    let settings = RunOptions {
+        concurrency: Some(WORKERS),
+        drain_time: GRACE,
+        config_text: text,
+        ..RunOptions::default()
+    };
     let running = worker::run(bootstrap, settings).map_err(failed("the proxy cannot start"))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -131,12 +131,7 @@ fn breakers(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
             breaker.limit, breaker.most
         )
     };
-    row(
-        "  max_connections",
-        connections,
-        "upstream_cx_overflow",
-        "times that a request had to wait instead",
-    )?;
+    row("  max_connections", connections, "upstream_cx_overflow", "times that no connection was opened")?;
     row("  max_pending_requests", pending, "upstream_rq_pending_overflow", "requests, with 503")?;
     row("  max_requests", requests, "upstream_rq_active_overflow", "requests, with 503")?;
     row("  max_retries", retries, "upstream_rq_retry_overflow", "retries: the first failure stood")?;

@@ -148,11 +148,8 @@ fn configuration(hosts: &[SocketAddr; 2], journal: &Journal) -> String {
 }
 
 fn introduce(proxy: &Proxy, hosts: &[SocketAddr; 2], out: &mut dyn Write) -> io::Result<()> {
-    writeln!(
-        out,
-        "pool-proxy without arguments plays a demonstration: ten seconds, all of it in this process."
-    )?;
-    writeln!(out, "With 'pool-proxy -c FILE' it serves; 'pool-proxy --help' says more.\n")?;
+    writeln!(out, "pool-proxy without arguments is a demonstration: ten seconds, one process.")?;
+    writeln!(out, "'pool-proxy -c FILE' serves; 'pool-proxy --help' says more.\n")?;
     let listener = proxy.addresses().first().map_or_else(String::new, ToString::to_string);
     writeln!(out, "  clients --> {listener} --> {} and {}", hosts[0], hosts[1])?;
     writeln!(out, "              {WORKERS} workers that share one set of limits:")?;

@@ -19,7 +19,7 @@ pub enum Screen {
 }
 
 /// Cells of the bar.
-const BAR: usize = 16;
+const BAR: usize = 12;
 /// Back to the begin of the line, which is cleared.
 const AGAIN: &str = "\r\x1b[2K";
 
@@ -51,7 +51,7 @@ impl<'a> Progress<'a> {
         let now = |resource| cluster.breaker(Priority::Default, resource).current;
         write!(
             self.out,
-            "{AGAIN}{} of {}  {:<8} [{bar}] {} requests, {} refused; {} connections, {} waiting",
+            "{AGAIN}{}/{} {:<8} [{bar}] {} sent, {} refused; {} connections, {} waiting",
             number + 1,
             self.acts,
             act.name,
@@ -72,7 +72,7 @@ impl<'a> Progress<'a> {
         let Act { name, about, .. } = act;
         writeln!(
             self.out,
-            "{number} of {}  {name:<8} {seconds:.1} s  {:>6} requests  {about}",
+            "{number}/{} {name:<8} {seconds:.1} s {:>6} requests  {about}",
             self.acts, tally.sent
         )?;
         self.out.flush()

@@ -10,15 +10,17 @@ use super::upstream::REQUESTS_PER_CONNECTION;
 use super::watch::{Breaker, GLANCE};
 
 /// Width of the first column.
-const LABEL: usize = 34;
+const LABEL: usize = 31;
 /// Width of the others.
-const CELL: usize = 11;
+const CELL: usize = 8;
+/// Width of everything.
+const PAGE: usize = 79;
 
 /// Prints everything.
 pub(super) fn print(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\nWhat happened")?;
     for (number, played) in (1..).zip(&outcome.played) {
-        writeln!(out, "  {number} {:<8} {}", played.act.name, story(played))?;
+        paragraph(&format!("  {number} {:<8} ", played.act.name), &story(played), out)?;
     }
     numbers(outcome, out)?;
     breakers(outcome, out)?;
@@ -91,7 +93,7 @@ fn numbers(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     row("Connections to the upstream", &|_| String::new());
     row("  opened", &|p| p.figures.connections().to_string());
     row("  failed to open", &|p| p.figures.cluster("upstream_cx_connect_fail").to_string());
-    row("  ended by the upstream's wish", &|p| p.figures.cluster("upstream_cx_close_notify").to_string());
+    row("  the upstream asked to close", &|p| p.figures.cluster("upstream_cx_close_notify").to_string());
     row("  most at a time", &|p| p.watched.breakers[0].most.to_string());
     row("  requests on a reused one", &|p| percent(p.entries.reused, p.entries.connected));
     row("Time in the queue, ms", &|_| String::new());
@@ -116,31 +118,51 @@ const QUANTILES: [(&str, f64); 4] =
 /// What each breaker did.
 fn breakers(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     let (watched, figures) = (outcome.watched(), &outcome.figures);
-    writeln!(
-        out,
-        "\n{:<LABEL$}{:>CELL$}{:>CELL$}{:>CELL$}{:>CELL$}",
-        "Circuit breakers", "limit", "most", "open", "refused"
-    )?;
-    let [connections, pending, requests, retries] = &watched.breakers;
-    let mut row = |label: &str, breaker: &Breaker, refused: &str, meaning: &str| {
-        let share = percent_of(breaker.open, watched.time);
-        let refused = figures.cluster(refused);
-        writeln!(
-            out,
-            "{label:<LABEL$}{:>CELL$}{:>CELL$}{share:>CELL$}{refused:>CELL$}  {meaning}",
-            breaker.limit, breaker.most
-        )
-    };
-    row("  max_connections", connections, "upstream_cx_overflow", "times that no connection was opened")?;
-    row("  max_pending_requests", pending, "upstream_rq_pending_overflow", "requests, with 503")?;
-    row("  max_requests", requests, "upstream_rq_active_overflow", "requests, with 503")?;
-    row("  max_retries", retries, "upstream_rq_retry_overflow", "retries: the first failure stood")?;
-    let glance = GLANCE.as_millis();
-    writeln!(
-        out,
-        "  Open: share of the time, looked at every {glance} ms. Limits hold for both workers together; a pool"
-    )?;
-    writeln!(out, "  without any connection may open one beyond max_connections, as in Envoy.")
+    write!(out, "\n{:<LABEL$}", "Circuit breakers")?;
+    for title in ["limit", "most", "open", "refused"] {
+        write!(out, "{title:>CELL$}")?;
+    }
+    writeln!(out)?;
+    let rows = [
+        ("  max_connections", "upstream_cx_overflow"),
+        ("  max_pending_requests", "upstream_rq_pending_overflow"),
+        ("  max_requests", "upstream_rq_active_overflow"),
+        ("  max_retries", "upstream_rq_retry_overflow"),
+    ];
+    for ((label, refused), Breaker { limit, most, open }) in rows.into_iter().zip(&watched.breakers) {
+        let (open, refused) = (share_of(*open, watched.time), figures.cluster(refused));
+        writeln!(out, "{label:<LABEL$}{limit:>CELL$}{most:>CELL$}{open:>CELL$}{refused:>CELL$}")?;
+    }
+    let open = format!(
+        "share of the time in which nothing was left of the limit, looked at every {} ms. \
+         Limits hold for both workers together.",
+        GLANCE.as_millis()
+    );
+    paragraph("  open     ", &open, out)?;
+    let refused = "by max_connections: connections that were not opened, so that requests waited (a pool \
+                   without any may open one beyond the limit, as in Envoy); by max_pending_requests \
+                   and max_requests: requests, with 503; by max_retries: retries, so that the first \
+                   failure stood.";
+    paragraph("  refused  ", refused, out)
+}
+
+/// Words in lines, under a beginning.
+fn paragraph(begin: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
+    let mut line = begin.to_owned();
+    let mut is_fresh = true;
+    for word in text.split(' ') {
+        if !is_fresh && line.len() + 1 + word.len() > PAGE {
+            writeln!(out, "{line}")?;
+            line = " ".repeat(begin.len());
+            is_fresh = true;
+        }
+        if !is_fresh {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_fresh = false;
+    }
+    writeln!(out, "{line}")
 }
 
 /// Whether everybody counted the same.
@@ -149,10 +171,12 @@ fn checks(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     let (held, failed): (Vec<_>, Vec<_>) = checks.iter().partition(|check| check.holds());
     let compared = held.iter().filter(|check| check.relation != Relation::Above).count();
     if failed.is_empty() {
-        writeln!(
-            out,
-            "\nThe clients, the proxy's /stats, its access log and the upstream agree ({compared} comparisons)."
-        )?;
+        let agree = format!(
+            "The clients, the proxy's /stats, its access log and the upstream counted the same \
+             ({compared} comparisons)."
+        );
+        writeln!(out)?;
+        paragraph("", &agree, out)?;
     } else {
         writeln!(out, "\nNot as expected:")?;
         for check in failed {
@@ -189,7 +213,7 @@ fn percent(part: u64, whole: u64) -> String {
     if whole == 0 { "-".to_owned() } else { format!("{:.1} %", 100.0 * part as f64 / whole as f64) }
 }
 
-fn percent_of(part: Duration, whole: Duration) -> String {
+fn share_of(part: Duration, whole: Duration) -> String {
     if whole.is_zero() {
         "-".to_owned()
     } else {

@@ -55,6 +55,7 @@ impl<'a> Input<'a> {
 
     /// Takes the map of a head from `maps`, which gives empty ones, instead of making one: a driver that
     /// keeps those of earlier heads spares the allocations.
+    #[cfg(any(feature = "client", feature = "server"))]
     pub(crate) fn maps_from(self, maps: fn() -> HeaderMap) -> Self {
         Self { maps, ..self }
     }

@@ -44,7 +44,11 @@ impl Framing {
     }
 
     fn of(head: &str) -> Self {
-        if head.to_ascii_lowercase().contains("transfer-encoding: chunked") { Self::Chunked } else { Self::Length }
+        if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+            Self::Chunked
+        } else {
+            Self::Length
+        }
     }
 }
 

@@ -120,8 +120,18 @@ fn curl_sees_an_early_refusal_of_its_upload() {
     let (data, url) = (format!("@{}", file.display()), proxy.url("/upload"));
     for expect in ["Expect:", "Expect: 100-continue"] {
         for framing in ["X-Framing: length", "Transfer-Encoding: chunked"] {
-            let arguments =
-                ["-H", expect, "-H", framing, "--data-binary", &data, "-w", "%{http_code}", "-o", "/dev/null"];
+            let arguments = [
+                "-H",
+                expect,
+                "-H",
+                framing,
+                "--data-binary",
+                &data,
+                "-w",
+                "%{http_code}",
+                "-o",
+                "/dev/null",
+            ];
             for _ in 0..5 {
                 let Some((out, err)) = curl(&[&arguments[..], &[&url]].concat()) else { return };
                 assert_eq!(out, "413", "{expect} {framing} {err}");

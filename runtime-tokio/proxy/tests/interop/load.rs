@@ -64,19 +64,24 @@ fn under_wrk(cluster: &'static str, limit: usize, workers: usize) {
     assert_eq!(after.accepted - before.accepted - questions, connections, "connections: nginx and /stats");
     // Each is used 100 times, but for those of the last moment.
     assert!(connections <= total / 100 + limit.min(CLIENTS) + workers, "{connections} for {total}");
-    assert!(peak.proxy <= limit, "{peak:?}");
+    // As in Envoy, a pool without a connection may have one above the limit, or the other workers' pools
+    // would starve it: at most one worker finds all sixteen taken by each of the others.
+    let allowed = limit + workers - 1;
+    assert!(peak.proxy <= allowed, "{peak:?}");
     // nginx hears of a connection's end a little later than the proxy, which replaces it at once.
-    assert!(peak.nginx <= limit + 2, "{peak:?}");
+    assert!(peak.nginx <= allowed + 2, "{peak:?}");
     assert!(peak.proxy > 0 && peak.samples > 3, "{peak:?}");
 
-    assert_eq!(proxy.cluster("upstream_rq_2xx") + proxy.cluster("upstream_rq_cancelled"), total);
+    // What wrk left half done was answered, or cost its connection, or had not left its queue.
+    let answered = proxy.cluster("upstream_rq_2xx");
+    assert_eq!(answered + proxy.cluster("upstream_cx_destroy_local_with_active_rq"), total);
     assert_eq!(proxy.http("downstream_rq_5xx"), 0);
     for none in ["upstream_cx_connect_fail", "upstream_rq_pending_overflow", "upstream_cx_protocol_error"] {
         assert_eq!(proxy.cluster(none), 0, "{none}");
     }
     if limit < CLIENTS {
         assert!(proxy.cluster("upstream_rq_pending_total") > 0, "requests waited");
-        assert_eq!(peak.proxy, limit, "all that is allowed is used");
+        assert!(peak.proxy >= limit, "all that is allowed is used: {peak:?}");
     }
     let flagged = |line: &&String| line.split(' ').nth(4).is_none_or(|flags| flags != "-" && flags != "DC");
     let log = proxy.log(load.requests);
@@ -95,7 +100,7 @@ fn sixty_four_clients_share_sixteen_connections() {
     under_wrk("circuit_breakers: { thresholds: [{ max_connections: 16 }] }", 16, 1);
 }
 
-/// The limit is of the cluster, not of each worker.
+/// The limit is of the cluster, not of each worker: 16 and one for the other worker, not 32.
 #[test]
 fn two_workers_share_sixteen_connections() {
     under_wrk("circuit_breakers: { thresholds: [{ max_connections: 16 }] }", 16, 2);

@@ -181,7 +181,7 @@ fn websockets_are_tunnels() {
     }
     assert_eq!(proxy.http("downstream_cx_upgrades_active"), 1);
     peer.finish();
-    assert_eq!(peer.to_end(), b"", "node ends its side, too");
+    assert_eq!(peer.read_to_end(), b"", "node ends its side, too");
     let log = proxy.log(1);
     assert!(log[0].starts_with("GET /chat HTTP/1.1 101 - "), "{log:?}");
     assert_eq!(proxy.http("downstream_cx_upgrades_active"), 0);

@@ -48,7 +48,7 @@ fn moody_origin() -> std::net::SocketAddr {
                 "/nonsense" => peer.send("NONSENSE\r\n\r\n"),
                 "/never" => {
                     // Until the proxy gives up.
-                    peer.to_end();
+                    peer.read_to_end();
                 }
                 _ => peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
             }
@@ -173,7 +173,7 @@ fn a_stop_under_load_loses_nothing() {
                     assert_eq!((answer.status, &answer.content[..]), (200, &b"ok"[..]));
                     answers += 1;
                     if answer.field("connection") == Some("close") {
-                        assert_eq!(peer.to_end(), b"");
+                        assert_eq!(peer.read_to_end(), b"");
                         break;
                     }
                 }
@@ -201,7 +201,7 @@ fn a_stop_waits_for_a_long_answer_and_a_second_one_does_not() {
             peer.message();
             peer.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab");
             // The rest follows when the other side says so, by a request for it.
-            peer.to_end();
+            peer.read_to_end();
         })
     };
     let mut proxy = Config::new(slow()).start();
@@ -213,7 +213,7 @@ fn a_stop_waits_for_a_long_answer_and_a_second_one_does_not() {
     assert!(proxy.process.ended().is_none(), "an exchange is in progress");
     proxy.process.signal("TERM");
     assert_eq!(proxy.process.wait().code(), Some(0));
-    assert_eq!(peer.to_end(), b"ab", "cut");
+    assert_eq!(peer.read_to_end(), b"ab", "cut");
 }
 
 #[test]

@@ -211,7 +211,7 @@ fn through(bytes: &str, answers: usize) -> (Vec<u16>, Vec<String>) {
         statuses.push(answer.status);
     }
     if is_last {
-        assert_eq!(peer.to_end(), b"", "nothing follows");
+        assert_eq!(peer.read_to_end(), b"", "nothing follows");
         peer.finish();
     }
     proxy.terminate();

@@ -103,7 +103,7 @@ impl Peer {
 
     /// All until the end.
     #[track_caller]
-    pub(crate) fn to_end(&mut self) -> Vec<u8> {
+    pub(crate) fn read_to_end(&mut self) -> Vec<u8> {
         while self.read() > 0 {}
         std::mem::take(&mut self.rest)
     }
@@ -145,7 +145,7 @@ impl Peer {
             let length = length.parse().expect("a length");
             message.content = self.exactly(length);
         } else if status >= 200 && status != 204 && status != 304 {
-            message.content = self.to_end();
+            message.content = self.read_to_end();
         }
         Some(message)
     }

@@ -46,6 +46,7 @@ impl Ready {
         RunOptions {
             concurrency: self.flags.concurrency.and_then(|n| usize::try_from(n.get()).ok()),
             drain_time: self.flags.drain_time,
+            drain_strategy: self.flags.drain_strategy,
             parent_shutdown_time: self.flags.parent_shutdown_time,
             signals: Signals::Handled,
             access_log: access_log::Options {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use pool_core::client::Cluster;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::listen;
 use super::options::{RunError, RunOptions, Signals, StartError};
@@ -19,6 +20,7 @@ use super::thread::{self, Post, Thread};
 use crate::access_log::Logs;
 use crate::admin;
 use crate::config::model::Bootstrap;
+use crate::forward::Drain;
 use crate::stats::Store;
 use crate::upstream::{self, Counts, Refresh, System};
 
@@ -31,8 +33,17 @@ pub(super) enum Command {
     Cut,
     /// Take no more connections, and go on with those that are there.
     CloseListeners,
+    /// Ask clients to leave over the drain time.
+    Drain(AfterDrain),
     /// Open the access logs anew.
     ReopenLogs,
+}
+
+/// What becomes of listeners that have drained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AfterDrain {
+    Close,
+    StayOpen,
 }
 
 /// Tells the control thread.
@@ -73,6 +84,7 @@ pub(super) fn start(config: Bootstrap, options: RunOptions) -> Result<Started, S
     let (sender, receiver) = unbounded_channel();
     let commands = Commands(sender);
     let admin_address = admin.as_ref().and_then(|admin| admin.local_addr().ok());
+    let drain = Arc::new(Drain::new(options.drain_strategy, options.drain_time));
     let proxy = Arc::new(Proxy::new(super::source::Made {
         store: Store::new(&config, workers),
         config,
@@ -84,6 +96,7 @@ pub(super) fn start(config: Bootstrap, options: RunOptions) -> Result<Started, S
         counts,
         logs,
         commands: commands.clone(),
+        drain,
     }));
     let control = Control { proxy: proxy.clone(), options, refreshes, sockets, admin, receiver };
     let (ready, is_ready) = mpsc::channel();
@@ -207,6 +220,7 @@ fn start_workers(
             config: proxy.bootstrap().clone(),
             clusters: clusters.clone(),
             sockets,
+            drain: proxy.drain().clone(),
             stats,
             seed: seed.wrapping_add((number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
         };
@@ -227,12 +241,21 @@ async fn serve_until_told(
     let mut signals = super::signals::Listening::new(options.signals == Signals::Handled);
     let mut shutdown = JoinSet::new();
     let mut is_stopping = false;
+    let mut drained = None;
     loop {
         let command = tokio::select! {
             command = receiver.recv() => command.unwrap_or(Command::Cut),
             command = signals.next() => command,
+            () = at(drained) => {
+                drained = None;
+                Command::CloseListeners
+            }
             worker = is_gone.recv() => {
                 tracing::error!(?worker, "a worker died");
+                // The others are not to wait for what is still going on; the dead one has no end.
+                end_servers(proxy, &mut shutdown, Duration::ZERO);
+                let all = async { while shutdown.join_next().await.is_some() {} };
+                let _ = tokio::time::timeout(Duration::from_secs(1), all).await;
                 return Err(RunError::Died);
             }
             Some(_) = shutdown.join_next(), if is_stopping => {
@@ -254,6 +277,12 @@ async fn serve_until_told(
                 end_servers(proxy, &mut shutdown, options.grace());
             }
             Command::CloseListeners => {}
+            Command::Drain(after) => {
+                if let Some(time) = proxy.drain().begin() {
+                    tracing::info!(?time, "draining listeners");
+                    drained = (after == AfterDrain::Close).then(|| Instant::now() + time);
+                }
+            }
             Command::Stop | Command::Cut => {
                 tracing::info!("shutting down at once");
                 is_stopping = true;
@@ -261,6 +290,14 @@ async fn serve_until_told(
                 end_servers(proxy, &mut shutdown, Duration::ZERO);
             }
         }
+    }
+}
+
+/// Ready at that time; without one, never.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod access_log;
 pub mod admin;
 pub mod config;
+pub mod demo;
 pub mod flags;
 pub mod forward;
 pub mod logging;

@@ -194,6 +194,9 @@ impl Exchange {
                 stats.upstream_rq_timeout.inc();
             }
         }
+        if let Some(host) = watch.host_cells() {
+            host.rq_timeout.inc();
+        }
         let plan = connection.context.routes.get(calling.route);
         // Dropping the call gives the upstream request up.
         self.stage = Stage::Over;

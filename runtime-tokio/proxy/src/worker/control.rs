@@ -1,10 +1,12 @@
 //! The thread that is no worker: names, admin port, signals, and the end.
 
 use std::collections::hash_map::RandomState;
+use std::future::{Future as _, poll_fn};
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, mpsc};
+use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -256,7 +258,7 @@ async fn serve_until_told(
             worker = is_gone.recv() => {
                 tracing::error!(?worker, "a worker died");
                 // The others are not to wait for what is still going on; the dead one has no end.
-                end_servers(proxy, &mut shutdown, Duration::ZERO);
+                end_servers(proxy, &mut shutdown, Duration::ZERO).await;
                 let all = async { while shutdown.join_next().await.is_some() {} };
                 let _ = tokio::time::timeout(Duration::from_secs(1), all).await;
                 return Err(RunError::Died);
@@ -271,13 +273,13 @@ async fn serve_until_told(
         match command {
             Command::ReopenLogs => proxy.logs().reopen(),
             Command::Stop if !is_stopping => {
-                tracing::info!("shutting down: waiting for exchanges in progress");
                 is_stopping = true;
-                end_servers(proxy, &mut shutdown, options.grace());
+                end_servers(proxy, &mut shutdown, options.grace()).await;
+                tracing::info!("shutting down: waiting for exchanges in progress");
             }
             Command::CloseListeners if !is_stopping => {
+                end_servers(proxy, &mut shutdown, options.grace()).await;
                 tracing::info!("closing listeners");
-                end_servers(proxy, &mut shutdown, options.grace());
             }
             Command::CloseListeners => {}
             Command::Drain(after) => {
@@ -290,7 +292,7 @@ async fn serve_until_told(
                 tracing::info!("shutting down at once");
                 is_stopping = true;
                 shutdown.abort_all();
-                end_servers(proxy, &mut shutdown, Duration::ZERO);
+                end_servers(proxy, &mut shutdown, Duration::ZERO).await;
             }
         }
     }
@@ -304,9 +306,18 @@ async fn at(time: Option<Instant>) {
     }
 }
 
-fn end_servers(proxy: &Arc<Proxy>, shutdown: &mut JoinSet<u64>, grace: Duration) {
+/// Tells all servers to end; `shutdown` ends when they have.
+async fn end_servers(proxy: &Arc<Proxy>, shutdown: &mut JoinSet<u64>, grace: Duration) {
     for server in proxy.servers() {
-        shutdown.spawn(async move { server.shutdown(grace).await });
+        let mut ended = Box::pin(async move { server.shutdown(grace).await });
+        // Polled once here: it is told when this returns, and what is logged then is true.
+        let first = poll_fn(|cx| Poll::Ready(ended.as_mut().poll(cx))).await;
+        shutdown.spawn(async move {
+            match first {
+                Poll::Ready(cut) => cut,
+                Poll::Pending => ended.await,
+            }
+        });
     }
 }
 

@@ -151,6 +151,9 @@ impl Exchange {
         if date == Date::Missing {
             headers.insert(header::DATE, context.dates.at(now));
         }
+        if !switches {
+            context.drain(headers);
+        }
         let passes = context.manager.enable_trailers && watch.upstream().is_some_and(|up| up.enable_trailers);
         let idle = switches.then(|| {
             let of_route = plan.and_then(|plan| match &plan.action {

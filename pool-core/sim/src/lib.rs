@@ -9,6 +9,7 @@
 //! 4. [`mod@bench`]: pools on one ledger, driven as a faithful driver does.
 //! 5. [`pool_facts`]: the walk itself.
 //! 6. [`fuzz_h1`]: bytes of HTTP/1, cut anywhere.
+//! 7. [`workload`]: pools under load of a model; [`whatif`]: under recorded load with other settings.
 #![forbid(unsafe_code)]
 
 pub mod alphabet;
@@ -17,3 +18,5 @@ pub mod book;
 pub mod fuzz_h1;
 pub mod invariants;
 pub mod pool_facts;
+pub mod whatif;
+pub mod workload;

@@ -2,5 +2,6 @@
 pub mod books;
 pub mod engine;
 pub mod histogram;
+pub mod model;
 pub mod random;
 pub mod settings;

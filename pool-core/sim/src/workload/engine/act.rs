@@ -285,7 +285,7 @@ impl<N: Nature> Engine<N> {
     fn close(&mut self, worker: u32, pool: PoolId, conn: ConnId, reason: CloseReason) {
         let socket = self.socket(worker, pool, conn);
         let stand = core::mem::replace(&mut socket.stand, Stand::Closing(Cause::Ordered(reason)));
-        if let Stand::Up { .. } = stand {
+        if is_accepted(stand) {
             let place = self.workers[worker as usize].pools[pool.0 as usize].0;
             self.nature.gone(place);
         }
@@ -330,7 +330,7 @@ impl<N: Nature> Engine<N> {
                 let socket = self.socket(worker, pool, conn);
                 let busy = !socket.active.is_empty();
                 let stand = core::mem::replace(&mut socket.stand, Stand::None);
-                if let Stand::Up { .. } = stand {
+                if is_accepted(stand) {
                     self.nature.gone(place);
                 }
                 let cause = match (stand, by, busy) {
@@ -426,4 +426,9 @@ impl<N: Nature> Engine<N> {
             self.plan(at, What::PeerCloses { worker, pool: pool.0, index, generation });
         }
     }
+}
+
+/// Whether a host has, or will have, the connection.
+fn is_accepted(stand: Stand) -> bool {
+    matches!(stand, Stand::Up { .. } | Stand::Opening { dial: Dial::Up(_), .. })
 }

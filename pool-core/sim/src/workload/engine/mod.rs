@@ -109,7 +109,7 @@ pub trait Nature {
     /// A connection is idle from now on: when its peer closes it, or [`NEVER`].
     fn idle(&mut self, now: Instant, line: Line) -> Instant;
 
-    /// A connection that was up is gone.
+    /// A connection that was up, or that would have come up, is gone.
     fn gone(&mut self, _place: u32) {}
 
     /// Another place for a request that is retried; the same by default.
@@ -415,7 +415,7 @@ impl<N: Nature> Engine<N> {
     }
 }
 
-/// The longer of two waits in nanoseconds, none below zero.
+/// In nanoseconds, as far as they go.
 #[inline]
 fn nanos(length: Duration) -> u64 {
     u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)

@@ -17,6 +17,7 @@ pub(crate) mod desk;
 mod drive;
 mod request;
 mod socket;
+mod told;
 
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;

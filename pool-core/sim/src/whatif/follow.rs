@@ -271,7 +271,7 @@ impl Following<'_> {
         let mut index = 0;
         while index < self.open.len() {
             let key = self.open[index];
-            let Some(&(slot, asked)) = self.slots.get(&key) else { continue };
+            let Some(&(slot, asked)) = self.slots.get(&key) else { return };
             let is_last = asked >= self.facts.requests[key as usize].asked.len();
             match self.engine.told_end(slot) {
                 Some(ended) if is_last => {

@@ -12,6 +12,7 @@
 //! (a connection that only this run opens, a request that never had one) is drawn from the recorded values
 //! of the same host, and [`Imputed`] says how often.
 
+pub mod command;
 mod follow;
 mod nature;
 mod recorded;

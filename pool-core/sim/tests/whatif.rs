@@ -131,7 +131,8 @@ impl Driver {
                     return;
                 }
                 w.set.note(now, || Note::Answered { request: number, status: 200 });
-                let end = if w.random.below(30) == 0 { StreamEnd::CloseNotified } else { StreamEnd::Complete };
+                let end =
+                    if w.random.below(30) == 0 { StreamEnd::CloseNotified } else { StreamEnd::Complete };
                 let conn = ConnId { index: conn.0, generation: conn.1 };
                 w.set.finish(now, PoolId(pool), conn, end);
             }
@@ -143,7 +144,12 @@ impl Driver {
             let event = self.events.peek().map_or(u64::MAX, |Reverse(event)| event.0);
             let due = |worker: &Worker| worker.set.deadline().instant(self.at()).map(Instant::as_nanos);
             // The timer of a real runtime is a little late.
-            let due = self.workers.iter().enumerate().filter_map(|(index, w)| Some((due(w)? + 30_000, index))).min();
+            let due = self
+                .workers
+                .iter()
+                .enumerate()
+                .filter_map(|(index, w)| Some((due(w)? + 30_000, index)))
+                .min();
             match due {
                 Some((at, worker)) if at < event => {
                     self.now = self.now.max(at);
@@ -176,7 +182,8 @@ fn record(seed: u64, workers: u32, max_connections: u32) -> Vec<Vec<u8>> {
         .expect("valid");
     let worker = |number: u32| {
         let seed = seed + u64::from(number);
-        let header = Header { worker: number, workers, epoch_unix_nanos: 0, seed, program: "test".to_owned() };
+        let header =
+            Header { worker: number, workers, epoch_unix_nanos: 0, seed, program: "test".to_owned() };
         let recording = Recording::new(&header);
         Worker {
             set: Traced::new(seed, Some(recording.clone())),
@@ -246,7 +253,8 @@ fn account(files: &[Vec<u8>]) -> (u64, u64, u64, u64, u128) {
 fn unchanged_settings_reproduce_the_recording_exactly() {
     for (seed, workers) in [(1, 1), (2, 2), (3, 2), (4, 3)] {
         let files = record(seed, workers, 6);
-        for changes in [&[][..], &["max_connections=6", "idle_timeout=40ms", "cluster.orders.max_retries=3"]] {
+        for changes in [&[][..], &["max_connections=6", "idle_timeout=40ms", "cluster.orders.max_retries=3"]]
+        {
             let Comparison { recorded, what_if, .. } = what_if(&files, changes).expect("a comparison");
             assert_eq!((recorded.diverged_at, what_if.diverged_at), (None, None), "seed {seed}");
             assert_eq!(recorded, what_if, "seed {seed}");

@@ -44,5 +44,9 @@ fn read(path: &str) -> std::io::Result<Vec<Vec<u8>>> {
     paths.sort();
     let files = paths.iter().filter(|path| path.is_file()).map(std::fs::read);
     // What else lies in the folder is not meant.
-    Ok(files.collect::<std::io::Result<Vec<_>>>()?.into_iter().filter(|file| file.starts_with(b"POOLTRC1")).collect())
+    Ok(files
+        .collect::<std::io::Result<Vec<_>>>()?
+        .into_iter()
+        .filter(|file| file.starts_with(b"POOLTRC1"))
+        .collect())
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use pool_core::exchange::{Repeatable, RetryPolicy};
 use pool_core::id::{PoolId, Token};
 use pool_core::limits::{Priority, Resource};
-use pool_core::pool::Action;
+use pool_core::pool::{Action, Answer};
 use pool_core::time::Instant;
 use pool_core::trace::{Entry, Event, Replay, Step};
 
@@ -30,10 +30,13 @@ pub struct Run {
     pub imputed: Imputed,
 }
 
+/// A step that comes next, with the recorded answer and the pool that it made.
+type Ahead = (Entry, Option<Answer>, Option<PoolId>);
+
 /// One worker's recording, one step ahead of the pools that follow it.
 struct Follower<'a> {
     replay: Replay<'a>,
-    next: Option<Box<(Entry, Option<pool_core::pool::Answer>, Option<PoolId>)>>,
+    next: Option<Box<Ahead>>,
     guide: Guide,
     clusters: u32,
     pools: usize,
@@ -66,7 +69,8 @@ pub(super) fn run(files: &[&[u8]], facts: &Rc<Facts>, seed: u64) -> Result<Run, 
     engine.course = Course::Told;
     engine.now = facts.span.0;
     engine.outcome.span = facts.span;
-    let timers_changed = facts.groups.iter().zip(&facts.recorded_groups).any(|(new, old)| new.pool != old.pool);
+    let timers_changed =
+        facts.groups.iter().zip(&facts.recorded_groups).any(|(new, old)| new.pool != old.pool);
     let mut followers = Vec::new();
     for file in files {
         followers.push(Follower {
@@ -96,9 +100,11 @@ impl Following<'_> {
             }
         }
         loop {
-            let ahead = self.followers.iter().enumerate().filter_map(|(worker, follower)| {
-                Some((follower.next.as_ref()?.0.now, worker))
-            });
+            let ahead = self
+                .followers
+                .iter()
+                .enumerate()
+                .filter_map(|(worker, follower)| Some((follower.next.as_ref()?.0.now, worker)));
             let (at, worker) = ahead.min()?;
             if self.has_own_deadline(at) {
                 return Some(None);
@@ -115,7 +121,8 @@ impl Following<'_> {
                 return Some(order);
             }
             self.settle_requests();
-            if let Some(other) = (0..self.followers.len()).find(|other| self.engine.told_bell(*other as u32)) {
+            if let Some(other) = (0..self.followers.len()).find(|other| self.engine.told_bell(*other as u32))
+            {
                 // A seat went to somebody who did not get it in the recording. Where breakers are as they
                 // were, the recording says itself who got what.
                 if self.is_any_breaker_changed() {
@@ -128,7 +135,9 @@ impl Following<'_> {
 
     fn is_any_breaker_changed(&self) -> bool {
         let groups = self.facts.groups.iter().zip(&self.facts.recorded_groups);
-        groups.into_iter().any(|(new, old)| !unchanged(&new.limits, &old.limits)[Resource::Connections as usize])
+        groups
+            .into_iter()
+            .any(|(new, old)| !unchanged(&new.limits, &old.limits)[Resource::Connections as usize])
     }
 
     /// Whether changed timers make a pool act before the next recorded step.
@@ -189,13 +198,7 @@ impl Following<'_> {
     }
 
     /// Does a step; whether its answer is the recorded one.
-    fn apply(
-        &mut self,
-        worker: usize,
-        entry: &Entry,
-        answer: Option<&pool_core::pool::Answer>,
-        made: Option<PoolId>,
-    ) -> bool {
+    fn apply(&mut self, worker: usize, entry: &Entry, answer: Option<&Answer>, made: Option<PoolId>) -> bool {
         let (number, at) = (worker as u32, entry.now);
         match &entry.step {
             Step::AddCluster(_) => {
@@ -307,7 +310,12 @@ impl Following<'_> {
             self.engine.now = self.engine.now.max(self.facts.span.1);
             self.engine.close_the_books();
             let outcome = self.engine.outcome.clone();
-            return Ok(Run { outcome, diverged_at: None, followed: self.followed, imputed: Imputed::default() });
+            return Ok(Run {
+                outcome,
+                diverged_at: None,
+                followed: self.followed,
+                imputed: Imputed::default(),
+            });
         };
         let at = self.engine.now;
         if self.engine.course == Course::Told {

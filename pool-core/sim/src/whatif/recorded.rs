@@ -153,7 +153,8 @@ impl Facts {
                         home_count += 1;
                         home_count - 1
                     };
-                    let home = if is_named { *homes.entry(group).or_insert_with(new_home) } else { new_home() };
+                    let home =
+                        if is_named { *homes.entry(group).or_insert_with(new_home) } else { new_home() };
                     let (worker, host_id) = (worker as u32, host as u32);
                     self.places.push(Place { worker, group, home, host: host_id, priority: pool.priority });
                     self.host_of.push(host);
@@ -280,9 +281,9 @@ impl Facts {
 fn sample(history: &History, conn: &ConnectionLife, exchange: &ExchangeLife) -> Option<Sample> {
     let (at, end) = exchange.ended?;
     let chapters = &history.requests.get(exchange.request)?.chapters;
-    let begun = chapters.iter().position(|chapter| {
-        chapter.at == exchange.from && matches!(chapter.what, What::Bound { .. })
-    });
+    let begun = chapters
+        .iter()
+        .position(|chapter| chapter.at == exchange.from && matches!(chapter.what, What::Bound { .. }));
     let after = &chapters[begun? + 1..];
     let own = after.iter().take_while(|chapter| !matches!(chapter.what, What::Bound { .. }));
     let mut told = false;

@@ -7,10 +7,10 @@ use pool_core::exchange::Repeatable;
 
 use super::books::Outcome;
 use super::model::{Bursts, Model, Service};
+use super::plot;
 use super::settings::{Settings, distance, duration};
 use super::sweep::Sweep;
 use super::table::{json, percent, quoted, text};
-use super::plot;
 
 /// How the command is used.
 pub const USAGE: &str = "simulate [flags] [--set SETTING=VALUE]... [--sweep SETTING=8,16,32 | SETTING=8..256]
@@ -37,10 +37,28 @@ output    --goal TIME                wanted p99 of the queue, for the advice    
 ";
 
 const FLAGS: [&str; 22] = [
-    "--rate", "--requests", "--burst-factor", "--burst-share", "--burst-length", "--workers", "--hosts",
-    "--request-timeout", "--not-idempotent", "--rtt", "--rtt-jitter", "--handshakes", "--service",
-    "--server-concurrency", "--server-keep-alive", "--server-max-requests", "--server-max-connections",
-    "--goal", "--format", "--seed", "--set", "--sweep",
+    "--rate",
+    "--requests",
+    "--burst-factor",
+    "--burst-share",
+    "--burst-length",
+    "--workers",
+    "--hosts",
+    "--request-timeout",
+    "--not-idempotent",
+    "--rtt",
+    "--rtt-jitter",
+    "--handshakes",
+    "--service",
+    "--server-concurrency",
+    "--server-keep-alive",
+    "--server-max-requests",
+    "--server-max-connections",
+    "--goal",
+    "--format",
+    "--seed",
+    "--set",
+    "--sweep",
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,11 +178,13 @@ fn one(asked: &Asked, model: &Model, outcome: &Outcome, out: &mut dyn Write) -> 
         Format::Text | Format::Svg => {
             text(out, &["simulated"], &[outcome])?;
             let offered = model.offered();
-            writeln!(out, "\nLittle's law: {offered:.2} connections in use on average if nothing waits or fails.")?;
-            let limit = model.limits.max(
-                pool_core::limits::Priority::Default,
-                pool_core::limits::Resource::Connections,
-            );
+            writeln!(
+                out,
+                "\nLittle's law: {offered:.2} connections in use on average if nothing waits or fails."
+            )?;
+            let limit = model
+                .limits
+                .max(pool_core::limits::Priority::Default, pool_core::limits::Resource::Connections);
             writeln!(out, "max_connections is {limit}: {} of it.", percent(offered / f64::from(limit)))
         }
         Format::Json => {

@@ -235,7 +235,8 @@ impl Model {
             limits_retries: true,
         };
         let place = |worker, host| Place { worker, group: 0, home: 0, host, priority: Priority::Default };
-        let places = (0..self.workers).flat_map(|worker| (0..self.hosts).map(move |host| place(worker, host)));
+        let places =
+            (0..self.workers).flat_map(|worker| (0..self.hosts).map(move |host| place(worker, host)));
         let plan = Plan {
             seeds: (0..self.workers).map(|worker| self.seed.wrapping_add(u64::from(worker))).collect(),
             groups: vec![group],

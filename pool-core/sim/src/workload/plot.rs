@@ -18,23 +18,32 @@ const RIGHT: f64 = 110.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 60.0;
 
-/// A round number not below.
-fn ceiling(value: f64) -> f64 {
-    let power = 10_f64.powf(value.max(1e-6).log10().floor());
-    let steps = [1.0, 2.0, 2.5, 5.0, 10.0];
-    steps.iter().map(|step| step * power).find(|round| *round >= value).unwrap_or(10.0 * power)
+/// Decades from the lowest line of the plot to the highest: what is shorter, zero too, lies on the lowest.
+fn decades(series: &[Series]) -> (i32, i32) {
+    let values = || series.iter().flat_map(|one| one.values.iter().copied()).filter(|value| *value > 0.0);
+    let top = values().fold(1e-3, f64::max).log10().ceil() as i32;
+    let least = values().fold(10_f64.powi(top), f64::min).log10().floor() as i32;
+    (least.max(top - 6).min(top - 1), top)
 }
 
 /// Draws lines over named points, in milliseconds.
 ///
 /// # Errors
 /// Those of the writer.
-pub fn svg(out: &mut dyn Write, title: &str, axis: &str, points: &[String], series: &[Series]) -> fmt::Result {
-    let top = ceiling(series.iter().flat_map(|one| &one.values).fold(0.0, |a: f64, b| a.max(*b)));
-    let x = |index: usize| {
-        LEFT + (WIDTH - LEFT - RIGHT) * (index as f64 + 0.5) / points.len().max(1) as f64
+pub fn svg(
+    out: &mut dyn Write,
+    title: &str,
+    axis: &str,
+    points: &[String],
+    series: &[Series],
+) -> fmt::Result {
+    let (low, high) = decades(series);
+    let x = |index: usize| LEFT + (WIDTH - LEFT - RIGHT) * (index as f64 + 0.5) / points.len().max(1) as f64;
+    // Past saturation waits are thousands of times longer: only a logarithmic axis shows both sides.
+    let y = |value: f64| {
+        let decade = value.max(10_f64.powi(low)).log10() - f64::from(low);
+        HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * decade / f64::from(high - low)
     };
-    let y = |value: f64| HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / top;
     let (title, axis) = (escaped(title), escaped(axis));
     writeln!(
         out,
@@ -46,12 +55,17 @@ pub fn svg(out: &mut dyn Write, title: &str, axis: &str, points: &[String], seri
     )?;
     writeln!(out, "<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"var(--paper)\"/>")?;
     writeln!(out, "<text x=\"{LEFT}\" y=\"22\" font-size=\"15\" font-weight=\"600\">{title}</text>")?;
-    for tick in 0..=4 {
-        let value = top * f64::from(tick) / 4.0;
+    for decade in low..=high {
+        let value = 10_f64.powi(decade);
         let (at, end) = (y(value), WIDTH - RIGHT);
         writeln!(out, "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{end}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>")?;
         let (tx, ty) = (LEFT - 8.0, at + 4.0);
-        writeln!(out, "<text x=\"{tx}\" y=\"{ty:.1}\" text-anchor=\"end\">{}</text>", trimmed(value))?;
+        writeln!(
+            out,
+            "<text x=\"{tx}\" y=\"{ty:.1}\" text-anchor=\"end\">{}{}</text>",
+            if decade == low { "0 to " } else { "" },
+            trimmed(value)
+        )?;
     }
     let every = points.len().div_ceil(14).max(1);
     for (index, point) in points.iter().enumerate().step_by(every) {
@@ -63,7 +77,7 @@ pub fn svg(out: &mut dyn Write, title: &str, axis: &str, points: &[String], seri
     let centre = (TOP + HEIGHT - BOTTOM) / 2.0;
     writeln!(
         out,
-        "<text transform=\"translate(16 {centre}) rotate(-90)\" text-anchor=\"middle\">milliseconds</text>"
+        "<text transform=\"translate(16 {centre}) rotate(-90)\" text-anchor=\"middle\">milliseconds, logarithmic</text>"
     )?;
     for (number, one) in series.iter().enumerate() {
         let places = one.values.iter().enumerate().map(|(index, value)| (x(index), y(*value)));
@@ -80,7 +94,10 @@ pub fn svg(out: &mut dyn Write, title: &str, axis: &str, points: &[String], seri
         }
         let (lx, ly) = (WIDTH - RIGHT + 12.0, TOP + 12.0 + 20.0 * number as f64);
         let end = lx + 18.0;
-        writeln!(out, "<line class=\"line\" stroke=\"{colour}\" x1=\"{lx}\" x2=\"{end}\" y1=\"{ly}\" y2=\"{ly}\"/>")?;
+        writeln!(
+            out,
+            "<line class=\"line\" stroke=\"{colour}\" x1=\"{lx}\" x2=\"{end}\" y1=\"{ly}\" y2=\"{ly}\"/>"
+        )?;
         writeln!(out, "<text x=\"{}\" y=\"{}\">{}</text>", end + 6.0, ly + 4.0, one.name)?;
     }
     writeln!(out, "</svg>")

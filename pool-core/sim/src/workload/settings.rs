@@ -260,7 +260,10 @@ mod tests {
         assert_eq!(other.1.max(Priority::Default, Resource::Retries), 3);
 
         let words = |text| Settings::default().set(text).expect_err(text).to_string();
-        assert_eq!(words("max_conections=1"), "no setting is called `max_conections`; did you mean `max_connections`?");
+        assert_eq!(
+            words("max_conections=1"),
+            "no setting is called `max_conections`; did you mean `max_connections`?"
+        );
         assert_eq!(words("idle=1s"), "no setting is called `idle`; did you mean `idle_timeout`?");
         assert!(words("max_requests=many").contains("`many` is not a whole number"));
         assert!(words("max_requests").contains("name=value"));
@@ -270,7 +273,9 @@ mod tests {
 
     #[test]
     fn lengths_of_time() {
-        for (text, nanos) in [("250ms", 250_000_000), ("1.5s", 1_500_000_000), ("2m", 120_000_000_000), ("7us", 7000)] {
+        for (text, nanos) in
+            [("250ms", 250_000_000), ("1.5s", 1_500_000_000), ("2m", 120_000_000_000), ("7us", 7000)]
+        {
             assert_eq!(duration(text), Some(Duration::from_nanos(nanos)), "{text}");
         }
         assert_eq!((duration("5 parsecs"), duration("-1s"), duration("")), (None, None, None));

@@ -32,9 +32,11 @@ pub struct Sweep {
 /// # Errors
 /// What is wrong, in words.
 pub fn values(text: &str) -> Result<(String, Vec<String>), String> {
-    let (name, list) = text.split_once('=').ok_or_else(|| format!("`{text}`: write name=8,16,32 or name=8..64"))?;
+    let (name, list) =
+        text.split_once('=').ok_or_else(|| format!("`{text}`: write name=8,16,32 or name=8..64"))?;
     let values: Vec<String> = if let Some((from, to)) = list.split_once("..") {
-        let number = |text: &str| text.trim().parse::<u64>().map_err(|_| format!("`{text}` is not a whole number"));
+        let number =
+            |text: &str| text.trim().parse::<u64>().map_err(|_| format!("`{text}` is not a whole number"));
         let (from, to) = (number(from)?, number(to)?);
         if from == 0 || to < from {
             return Err(format!("`{list}`: from 1 up, the larger one last"));
@@ -95,7 +97,15 @@ impl Sweep {
         writeln!(
             out,
             "{:>wide$}  {:>9}  {:>9}  {:>9}  {:>9}  {:>9}  {:>8}  {:>9}  {:>9}  {:>9}",
-            self.name, "queue p50", "queue p99", "queue max", "lat. p50", "lat. p99", "opened", "reuse", "peak conn",
+            self.name,
+            "queue p50",
+            "queue p99",
+            "queue max",
+            "lat. p50",
+            "lat. p99",
+            "opened",
+            "reuse",
+            "peak conn",
             "failures"
         )?;
         for Point { value, outcome: o } in &self.points {
@@ -133,9 +143,11 @@ impl Sweep {
             model.offered(),
             model.offered() / f64::from(model.workers)
         )?;
-        let is_good = |point: &&Point| point.outcome.queue.percentile(99.0) <= goal && point.outcome.failures() == 0;
+        let is_good =
+            |point: &&Point| point.outcome.queue.percentile(99.0) <= goal && point.outcome.failures() == 0;
         let good: Vec<&Point> = self.points.iter().filter(is_good).collect();
-        let best = good.iter().min_by_key(|point| (point.outcome.connections.peak(), point.outcome.opened_total()));
+        let best =
+            good.iter().min_by_key(|point| (point.outcome.connections.peak(), point.outcome.opened_total()));
         match best {
             Some(point) => writeln!(
                 out,

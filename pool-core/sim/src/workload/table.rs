@@ -155,9 +155,11 @@ pub fn quoted(text: &str) -> String {
 /// A length of time with three figures.
 #[must_use]
 pub fn time(length: Duration) -> String {
+    if length.is_zero() {
+        return "0".to_owned();
+    }
     let nanos = length.as_nanos() as f64;
     let (value, unit) = match nanos {
-        n if n == 0.0 => return "0".to_owned(),
         n if n < 1e3 => (n, "ns"),
         n if n < 1e6 => (n / 1e3, "us"),
         n if n < 1e9 => (n / 1e6, "ms"),

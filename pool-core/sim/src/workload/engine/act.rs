@@ -45,8 +45,7 @@ impl<N: Nature> Engine<N> {
         let home = &mut worker.homes[place.home as usize];
         let endpoint = Endpoint { cluster: u64::from(place.group), host: HostId(place.host) };
         // Places are told apart by the full key; here a number does.
-        let key =
-            Key { downstream: Some(u64::from(number)), ..Key::endpoint(endpoint, place.priority) };
+        let key = Key { downstream: Some(u64::from(number)), ..Key::endpoint(endpoint, place.priority) };
         let Ok(pool) = worker.set.add_pool(&key, home.id?, place.priority) else {
             if home.pools == 0 {
                 home.id = None;
@@ -369,14 +368,7 @@ impl<N: Nature> Engine<N> {
 
     /// The books of the end of one request's exchange.
     #[inline]
-    pub(super) fn exchange_of(
-        &mut self,
-        worker: u32,
-        pool: PoolId,
-        conn: ConnId,
-        slot: u32,
-        end: StreamEnd,
-    ) {
+    pub(super) fn exchange_of(&mut self, worker: u32, pool: PoolId, conn: ConnId, slot: u32, end: StreamEnd) {
         let now = self.now;
         self.outcome.active.down(now);
         let socket = self.socket(worker, pool, conn);

@@ -19,7 +19,13 @@ impl<N: Nature> Engine<N> {
     }
 
     /// A request asks a pool.
-    pub(crate) fn tell_request(&mut self, worker: u32, at: Instant, slot: u32, step: &Step) -> Option<Answer> {
+    pub(crate) fn tell_request(
+        &mut self,
+        worker: u32,
+        at: Instant,
+        slot: u32,
+        step: &Step,
+    ) -> Option<Answer> {
         let set = &mut self.workers[worker as usize].set;
         let token = Token(u64::from(slot));
         let (pool, answer) = match *step {
@@ -135,7 +141,9 @@ impl<N: Nature> Engine<N> {
                     let conn = ConnId { index, generation: socket.generation };
                     match socket.stand {
                         Stand::None => {}
-                        Stand::Opening { since, dial } => dials.push((number, PoolId(pool), conn, since, dial)),
+                        Stand::Opening { since, dial } => {
+                            dials.push((number, PoolId(pool), conn, since, dial));
+                        }
                         Stand::Up { .. } => idle.push((number, PoolId(pool), conn)),
                         Stand::Closing(_) => {
                             self.todo.push(Todo::Closed { worker: number, pool: PoolId(pool), conn });
@@ -154,7 +162,9 @@ impl<N: Nature> Engine<N> {
         let open: Vec<_> = self
             .requests
             .slots()
-            .map(|(slot, request)| (slot, request.stamp, request.life, request.key, request.attempt, request.phase))
+            .map(|(slot, request)| {
+                (slot, request.stamp, request.life, request.key, request.attempt, request.phase)
+            })
             .collect();
         for (slot, stamp, life, key, attempt, phase) in open {
             let (again, gives_up) = later(key);

@@ -168,6 +168,14 @@ impl Sweep {
                 time(self.points.iter().map(|p| p.outcome.queue.percentile(99.0)).min().unwrap_or_default())
             )?,
         }
+        if model.workers > 1 {
+            writeln!(
+                out,
+                "A connection belongs to one of the {} workers: while it is idle it holds a seat of max_connections \
+                 that the others cannot have.",
+                model.workers
+            )?;
+        }
         let seconds = |outcome: &Outcome| outcome.length().as_secs_f64().max(1e-9);
         let handshake = model.rtt * model.handshake_round_trips;
         for Point { value, outcome } in [self.points.first(), self.points.last()].into_iter().flatten() {

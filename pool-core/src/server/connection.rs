@@ -235,7 +235,14 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
             Stage::Sending => self.send(cx),
             Stage::Flushing => match self.flush(cx)? {
                 Poll::Ready(()) => self.end_exchange(),
-                Poll::Pending => Ok(Flow::Wait),
+                Poll::Pending => {
+                    // Of a local reply the limits are the server's own.
+                    if self.tally.is_open() {
+                        let (_, limits) = self.link.look(cx.waker());
+                        self.pace.apply(limits);
+                    }
+                    Ok(Flow::Wait)
+                }
             },
             Stage::HandingOver => match self.flush(cx)? {
                 Poll::Ready(()) => Err(Over::HandOver),

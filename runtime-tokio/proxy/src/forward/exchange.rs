@@ -149,6 +149,9 @@ impl Exchange {
         if date == Date::Missing {
             head.headers.insert(header::DATE, context.dates.at(now));
         }
+        if !switches {
+            context.drain(&mut head.headers);
+        }
         watch.note_response(&head);
         if switches {
             let idle = plan.and_then(|plan| match &plan.action {

@@ -287,6 +287,7 @@ impl Watch {
         let now = self.answer.at.unwrap_or(self.started);
         head::set_server(&mut parts.headers, &context.manager);
         head::set_date(&mut parts.headers, || context.dates.at(now));
+        context.drain(&mut parts.headers);
         self.note_response(&parts);
         Response::from_parts(parts, body.watched(self))
     }

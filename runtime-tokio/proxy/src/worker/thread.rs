@@ -14,10 +14,10 @@ use tokio::sync::oneshot;
 
 use crate::access_log::Logger;
 use crate::config::model::{self, Bootstrap};
-use crate::forward::Forwarder;
 use crate::forward::body::Client;
 use crate::forward::context::{Context, Parts};
 use crate::forward::local_reply;
+use crate::forward::{Drain, Forwarder};
 use crate::stats::WorkerStats;
 
 /// What a worker is started with.
@@ -27,6 +27,7 @@ pub(super) struct Post {
     pub(super) clusters: Vec<Cluster>,
     /// Of each listener a socket, and a log.
     pub(super) sockets: Vec<(TcpListener, Logger)>,
+    pub(super) drain: Arc<Drain>,
     pub(super) stats: WorkerStats,
     pub(super) seed: u64,
 }
@@ -95,7 +96,7 @@ async fn work(post: Post, ready: &mpsc::Sender<io::Result<Worker>>, left: onesho
 }
 
 fn serve(post: Post) -> io::Result<Worker> {
-    let Post { number: _, config, clusters, sockets, stats, seed } = post;
+    let Post { number: _, config, clusters, sockets, drain, stats, seed } = post;
     let clock = Tokio::new();
     let client: Client = Builder::new(clock.clone(), Tcp).seed(seed).build();
     let mut servers = Vec::new();
@@ -106,6 +107,7 @@ fn serve(post: Post) -> io::Result<Worker> {
             clusters: clusters.clone(),
             logger,
             address: socket.local_addr()?,
+            drain: drain.clone(),
             stats: stats.clone(),
             seed: seed.rotate_left(17).wrapping_add(index as u64),
         };

@@ -117,7 +117,7 @@ impl<R: Runtime, L: Accept, S: HttpService<L::Io>> Acceptor<R, L, S> {
         Poll::Pending
     }
 
-    fn take(&mut self, io: L::Io, peer: SocketAddr) {
+    fn take(&self, io: L::Io, peer: SocketAddr) {
         let house = &self.door.0;
         count(&house.counters.accepted);
         let connection = Connection::new(self.runtime.clone(), io, peer, self.service.clone(), house.enter());

@@ -119,7 +119,8 @@ macro_rules! server_conformance_suite {
                 request_on_its_way_is_answered,
                 deadline_cuts_what_is_left,
                 deadline_cuts_tunnels,
-                connections_in_the_queue_are_served
+                connections_in_the_queue_are_served,
+                request_in_the_socket_is_answered
         );
     };
     (@ $harness:ty; $($room:ident: $($case:ident),* $(,)?);* $(;)?) => {

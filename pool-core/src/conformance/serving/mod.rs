@@ -118,7 +118,9 @@ macro_rules! server_conformance_suite {
                 busy_connections_answer_and_close,
                 request_on_its_way_is_answered,
                 deadline_cuts_what_is_left,
-                deadline_cuts_tunnels
+                deadline_cuts_tunnels,
+                connections_in_the_queue_are_served,
+                request_in_the_socket_is_answered
         );
     };
     (@ $harness:ty; $($room:ident: $($case:ident),* $(,)?);* $(;)?) => {

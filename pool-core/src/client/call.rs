@@ -20,7 +20,7 @@ use super::info::{CallInfo, Carried, ConnectionInfo};
 use super::line::Path;
 use super::options::Options;
 use super::origin::Origin;
-use super::policy::CallPolicy;
+use super::policy::{CallPolicy, Rewrite};
 use super::request_body::{RemakeBody, RequestBody};
 use super::retry_seat::RetrySeat;
 use super::shared::{Entry, Shared};
@@ -118,9 +118,10 @@ where
     where
         B: 'static,
     {
-        let CallPolicy { retry, priority, replay_limit } = *policy;
+        let CallPolicy { retry, priority, replay_limit, rewrite } = *policy;
         let line = core.shared.line(cluster.inner());
-        Self::new(core, request, Route::Cluster(Path { line, host: None, priority }), retry, replay_limit)
+        let path = Path { line, host: None, priority, rewrite };
+        Self::new(core, request, Route::Cluster(path), retry, replay_limit)
     }
 
     fn new(
@@ -271,6 +272,12 @@ where
         self.exchange.handle_bound(now, conn.usage);
         self.carried =
             Some(Carried { id: conn.serial, usage: conn.usage, addresses: conn.addresses.clone() });
+        if let Route::Cluster(path) = &self.route {
+            if path.rewrite != Rewrite::default() {
+                let before = u32::from(self.exchange.replays()) + u32::from(self.exchange.retries());
+                path.rewrite_head(&mut self.head.headers, before + 1);
+            }
+        }
         let body = self.body.take();
         self.stage = Stage::Bound { attempt: Attempt::new(self.core.shared.clone(), conn, body) };
     }

@@ -10,10 +10,12 @@ use std::sync::atomic::AtomicBool;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::cluster::{Inner, Worker};
 use super::host::Host;
 use super::leash::ReadyList;
+use super::policy::{HostField, Rewrite};
 use crate::cluster::{ClusterId, RoundRobin};
 use crate::limits::Priority;
 
@@ -37,6 +39,25 @@ pub(crate) struct Path {
     pub(crate) line: Arc<Line>,
     pub(crate) host: Option<Arc<Local>>,
     pub(crate) priority: Priority,
+    pub(crate) rewrite: Rewrite,
+}
+
+impl Path {
+    /// Makes the changes of one attempt.
+    #[cold]
+    pub(crate) fn rewrite_head(&self, headers: &mut HeaderMap, attempt: u32) {
+        let Rewrite { host, count } = self.rewrite;
+        let name = self.host.as_ref().and_then(|local| local.host.name());
+        if let (HostField::OfHost, Some(name)) = (host, name) {
+            // A name that no field can hold stays out; the resolver has no address for it either.
+            if let Ok(value) = HeaderValue::from_str(name) {
+                headers.insert(header::HOST, value);
+            }
+        }
+        if let Some(Ok(field)) = count.map(|name| HeaderName::from_bytes(name.as_bytes())) {
+            headers.insert(field, HeaderValue::from(attempt));
+        }
+    }
 }
 
 /// A cluster's side in a client.

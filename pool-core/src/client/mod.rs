@@ -52,7 +52,7 @@ pub use error::{BodyError, Error, ErrorKind, OriginFault};
 pub use host::Host;
 pub use info::{CallInfo, ConnectionInfo};
 pub use keeper::Keeper;
-pub use policy::CallPolicy;
+pub use policy::{CallPolicy, HostField, Rewrite};
 pub use request_body::RemakeBody;
 pub use snapshot::{ConnectionSnapshot, PoolSnapshot, Snapshot, Totals};
 pub use stats::{ClusterStats, Gauges, HostStats};

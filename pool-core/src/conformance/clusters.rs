@@ -13,13 +13,17 @@ use super::content::Content;
 use super::lab::{LabBody, LabClient, Piece, next_frame, run};
 use super::peer::{OK, Peer};
 use super::turns::{Gate, beside, poll_once};
-use crate::client::{Answered, CallPolicy, Cluster, Error, ErrorKind, Host};
+use crate::client::{Answered, CallPolicy, Cluster, Error, ErrorKind, Host, HostField, Rewrite};
 use crate::exchange::RetryPolicy;
 use crate::limits::{Limits, Priority, Resource, Thresholds};
 use crate::runtime::Io;
 
-pub(super) const POLICY: CallPolicy =
-    CallPolicy { retry: RetryPolicy::DEFAULT, priority: Priority::Default, replay_limit: 64 * 1024 };
+pub(super) const POLICY: CallPolicy = CallPolicy {
+    retry: RetryPolicy::DEFAULT,
+    priority: Priority::Default,
+    replay_limit: 64 * 1024,
+    rewrite: Rewrite { host: HostField::AsGiven, count: None },
+};
 
 pub(super) fn origin_form(path: &str) -> Request<Content> {
     let request = Request::get(path).header("host", "service.test");

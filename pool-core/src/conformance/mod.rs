@@ -174,6 +174,7 @@ macro_rules! conformance_suite {
             retries: exhausted_retries_are_told,
                 retry_breaker_limits_retries,
                 reset_goes_to_another_host,
+                every_attempt_names_its_host_and_its_number,
                 reset_is_not_retried_unasked,
                 replay_limit_is_the_policys;
             shutdown: close_ends_idle_connections,

@@ -12,7 +12,7 @@ use super::content::Content;
 use super::lab::run;
 use super::peer::{OK, Peer};
 use super::turns::poll_once;
-use crate::client::{CallPolicy, Cluster, Host};
+use crate::client::{CallPolicy, Cluster, Host, HostField, Rewrite};
 use crate::exchange::{RetryDenied, RetryOn, RetryPolicy};
 use crate::limits::{Priority, Resource, Thresholds};
 
@@ -118,6 +118,46 @@ pub fn reset_goes_to_another_host<H: Harness>() {
         assert!(retries > 0, "the hosts take turns");
         let (stats, retries) = (cluster.stats(), u64::from(retries));
         assert_eq!((stats.rq_retry, stats.rq_retry_success), (retries, retries));
+        lab.finish(&client).await;
+        breaks.done().await;
+        serves.done().await;
+    });
+}
+
+/// What a policy asks every attempt to change follows the host that was chosen for it.
+pub fn every_attempt_names_its_host_and_its_number<H: Harness>() {
+    run::<H>(async |lab| {
+        let breaks = Peer::serve(|door| {
+            let head = door.accept().expect_request().head;
+            assert!(head.contains("host: breaks.test\r\n"), "{head}");
+            assert!(head.contains("x-attempt: 1\r\n"), "{head}");
+        });
+        let serves = Peer::serve(|door| {
+            let mut session = door.accept();
+            let mut numbers = [1, 2].map(|_| {
+                let head = session.expect_request().head;
+                session.write(OK);
+                assert!(head.contains("host: serves.test\r\n"), "{head}");
+                assert!(!head.contains("service.test"), "{head}");
+                head.contains("x-attempt: 2\r\n")
+            });
+            numbers.sort_unstable();
+            assert_eq!(numbers, [false, true], "one came by way of the other host");
+            session.expect_end();
+        });
+        let hosts = [
+            Host::new(breaks.address()).hostname("breaks.test"),
+            Host::new(serves.address()).hostname("serves.test"),
+        ];
+        let cluster = Cluster::builder("c").hosts(hosts).build();
+        let client = lab.client();
+        let rewrite = Rewrite { host: HostField::OfHost, count: Some("x-attempt") };
+        let policy = CallPolicy { rewrite, ..retrying(1, RetryOn::RESET) };
+        for _ in 0..2 {
+            // The hosts take turns, so one of the two begins with the one that breaks.
+            let response = client.call_cluster(&cluster, &policy, a_post()).await.expect("a response");
+            drop(response);
+        }
         lab.finish(&client).await;
         breaks.done().await;
         serves.done().await;

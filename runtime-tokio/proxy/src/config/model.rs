@@ -319,8 +319,6 @@ pub enum DnsLookupFamily {
     V6Only,
     /// IPv4 if there is any, else IPv6.
     V4Preferred,
-    /// Both; connections try them in turn.
-    All,
 }
 
 /// One endpoint.

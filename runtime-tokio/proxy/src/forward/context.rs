@@ -64,7 +64,7 @@ impl Context {
         let described = config.listeners.get(listener)?;
         let Parts { client, clock, clusters, logger, address, drain, stats, seed } = parts;
         let manager = described.manager.clone();
-        let routes = Routes::new(&manager.routes, |host, route| Plan::of(config, described, host, route));
+        let routes = Routes::new(&manager.routes, |host, route| Plan::of(described, host, route));
         let upstream = |(cluster, config): (Cluster, &crate::config::model::Cluster)| Upstream {
             cluster,
             stat_name: config.stat_name.as_str().into(),

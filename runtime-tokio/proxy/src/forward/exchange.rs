@@ -306,14 +306,10 @@ fn forward(
     incoming: Incoming,
     watch: &mut Watch,
 ) -> Option<Calling> {
-    let Plan { action: Action::Forward(target), counts_attempts_upstream, .. } = context.routes.get(route)?
-    else {
+    let Plan { action: Action::Forward(target), .. } = context.routes.get(route)? else {
         return None;
     };
     let upstream = context.clusters.get(target.cluster)?;
-    if *counts_attempts_upstream {
-        head.headers.insert(names::ATTEMPT_COUNT, response::number(1));
-    }
     aim(&mut head, target);
     watch.note_request(&head);
     let passes = context.manager.enable_trailers && upstream.enable_trailers;

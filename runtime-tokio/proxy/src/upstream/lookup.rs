@@ -36,6 +36,5 @@ pub(super) fn choose(answer: &[SocketAddr], family: DnsLookupFamily) -> Option<S
         DnsLookupFamily::V4Only => v4(),
         DnsLookupFamily::V6Only => v6(),
         DnsLookupFamily::V4Preferred => v4().or_else(v6),
-        DnsLookupFamily::All => answer.first().copied(),
     }
 }

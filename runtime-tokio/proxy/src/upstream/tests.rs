@@ -68,7 +68,6 @@ fn the_family_chooses_from_an_answer() {
         (DnsLookupFamily::V4Only, Some(v4), Some(v4)),
         (DnsLookupFamily::V6Only, Some(v6), None),
         (DnsLookupFamily::V4Preferred, Some(v4), Some(v4)),
-        (DnsLookupFamily::All, Some(v4), Some(v4)),
     ] {
         assert_eq!(choose(&both, family), of_both, "{family:?}");
         assert_eq!(choose(&[v4], family), of_v4, "{family:?}");

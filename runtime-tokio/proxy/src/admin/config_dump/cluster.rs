@@ -55,7 +55,6 @@ fn names(dns: &Dns) -> [(String, Json); 3] {
         DnsLookupFamily::V4Only => "V4_ONLY",
         DnsLookupFamily::V6Only => "V6_ONLY",
         DnsLookupFamily::V4Preferred => "V4_PREFERRED",
-        DnsLookupFamily::All => "ALL",
     };
     let failure = Json::object([
         ("base_interval", duration(dns.failure_base)),

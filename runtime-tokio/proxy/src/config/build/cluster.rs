@@ -16,6 +16,7 @@ use crate::config::schema;
 use crate::config::walk::{Choice, Cursor, Fields};
 
 const NO_STRICT_DNS: &str = "write LOGICAL_DNS for one name, or STATIC with addresses";
+const NO_ALL: &str = "a logical host has one address; write AUTO or V4_PREFERRED";
 const NO_DISCOVERY: &str = "endpoints must be in load_assignment, with type STATIC or LOGICAL_DNS";
 const NO_BALANCER: &str = "requests go round robin; write ROUND_ROBIN";
 
@@ -39,7 +40,7 @@ const FAMILIES: &[(&str, u32, Choice<DnsLookupFamily>)] = &[
     ("V4_ONLY", 1, Choice::Take(DnsLookupFamily::V4Only)),
     ("V6_ONLY", 2, Choice::Take(DnsLookupFamily::V6Only)),
     ("V4_PREFERRED", 3, Choice::Take(DnsLookupFamily::V4Preferred)),
-    ("ALL", 4, Choice::Take(DnsLookupFamily::All)),
+    ("ALL", 4, Choice::NotHere(NO_ALL)),
 ];
 
 const BALANCERS: &[(&str, u32, Choice<()>)] = &[

@@ -21,7 +21,7 @@ pub(crate) const CLUSTER: Message = Message::new(
         field("per_connection_buffer_limit_bytes", "number from 1", "1048576", "bytes buffered per connection"),
         field("circuit_breakers", "CircuitBreakers", "Envoy's limits", "limits on connections, requests and retries"),
         field("preconnect_policy", "PreconnectPolicy", "", "connections ahead of requests"),
-        field("dns_lookup_family", "AUTO, V4_ONLY, V6_ONLY, V4_PREFERRED or ALL", "AUTO", "addresses of LOGICAL_DNS"),
+        field("dns_lookup_family", "AUTO, V4_ONLY, V6_ONLY or V4_PREFERRED", "AUTO", "addresses of LOGICAL_DNS"),
         field("dns_refresh_rate", "duration, more than 0.001s", "5s", "how often the name is resolved"),
         field("dns_failure_refresh_rate", "RefreshRate", "dns_refresh_rate", "how often after a failure"),
         field("typed_extension_protocol_options", "map", "HTTP/1.1", "under the key `envoy.extensions.upstreams.http.v3.HttpProtocolOptions`: protocol and bounds of connections"),

@@ -71,6 +71,12 @@ fn clusters() {
                 ],
             ),
             (
+                "dns_lookup_family: ALL",
+                &[
+                    "21:24: .dns_lookup_family: ALL is not supported: a logical host has one address; write AUTO or V4_PREFERRED",
+                ],
+            ),
+            (
                 "type: 9",
                 &[
                     "21:11: .type: '9' is not a valid value; valid: STATIC, STRICT_DNS, LOGICAL_DNS, EDS, ORIGINAL_DST",

@@ -45,6 +45,8 @@ pub enum State {
     Complete,
     /// It ended early: 64 MiB were waiting to be taken.
     Overrun,
+    /// It ended early: whoever stores it had enough.
+    Stopped,
 }
 
 impl Recording {
@@ -76,6 +78,18 @@ impl Recording {
         Some(piece)
     }
 
+    /// Ends the recording early, and drops what was not taken: for one who can store no more of it.
+    pub fn stop(&self) {
+        let mut outgoing = self.lock();
+        if outgoing.state == State::Running {
+            outgoing.state = State::Stopped;
+        }
+        let pieces = std::mem::take(&mut outgoing.pieces);
+        outgoing.waiting = 0;
+        drop(outgoing);
+        drop(pieces);
+    }
+
     /// Wakes `waker` when a piece is there or the recording ends; the latest one counts.
     pub fn register(&self, waker: &Waker) {
         let replaced = self.lock().reader.replace(waker.clone());
@@ -89,6 +103,9 @@ impl Recording {
     /// Hands a piece over; `false` if the recording ends with it.
     fn offer(&self, piece: Vec<u8>) -> bool {
         let mut outgoing = self.lock();
+        if outgoing.state != State::Running {
+            return false;
+        }
         if outgoing.waiting + piece.len() > WAITING {
             outgoing.state = State::Overrun;
         } else {

@@ -4,4 +4,5 @@
 pub mod access_log;
 pub mod admin;
 pub mod config;
+pub mod recordings;
 pub mod stats;

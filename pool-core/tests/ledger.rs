@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use pool_core::id::{HostId, PoolId};
 use pool_core::limits::{
     Claimant, Divergence, Full, Gauge, Ledger, Limits, Local, Need, Priority, Recorded, Recorder, Resource,
-    Shared, SharedHandle, Thresholds,
+    Shared, SharedHandle, Thresholds, WaitProgress,
 };
 
 fn who(pool: u32) -> Claimant {
@@ -408,4 +408,29 @@ fn a_recording_is_answered_again_and_a_divergence_is_told() {
 
     let shorter = Recorded::new(log.clone());
     assert_eq!(shorter.finish(), Err(Divergence::NeverAsked { at: 0, recorded: log[0] }));
+}
+
+#[test]
+fn waits_are_shown_in_the_order_in_which_they_are_served() {
+    let mut ledger = Local::new(connections(1));
+    let seat = ledger.try_take(CONNECTIONS, who(9)).expect("there is one seat");
+    ledger.await_free(CONNECTIONS, who(1), Need::Queue);
+    ledger.await_free(CONNECTIONS, who(2), Need::Queue);
+    ledger.await_free(CONNECTIONS, who(3), Need::Forced);
+    let shown = |ledger: &Local| {
+        let waits = ledger.waits().into_iter();
+        waits.map(|wait| (wait.pool.0, wait.need, wait.progress)).collect::<Vec<_>>()
+    };
+    use WaitProgress::{Reserved, Told, Waiting};
+    let (queue, forced) = (Need::Queue, Need::Forced);
+    assert_eq!(shown(&ledger), [(3, forced, Waiting), (1, queue, Waiting), (2, queue, Waiting)]);
+    ledger.give_back(seat);
+    assert_eq!(shown(&ledger), [(3, forced, Reserved), (1, queue, Waiting), (2, queue, Waiting)]);
+    assert_eq!(ledger.poll_freed(), Some((PoolId(3), CONNECTIONS)));
+    assert_eq!(shown(&ledger)[0], (3, forced, Told));
+    let seat = ledger.try_take(CONNECTIONS, who(3)).expect("it was kept for it");
+    assert_eq!(shown(&ledger), [(1, queue, Waiting), (2, queue, Waiting)]);
+    ledger.give_back(seat);
+    ledger.cancel_wait(CONNECTIONS, who(1));
+    assert_eq!(shown(&ledger), [(2, queue, Reserved)]);
 }

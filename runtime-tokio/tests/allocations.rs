@@ -14,7 +14,7 @@ use std::thread;
 
 use http::Request;
 use http_body_util::BodyExt;
-use pool_core::client::ConnectionInfo;
+use pool_core::client::{CallPolicy, Cluster, ConnectionInfo, Host};
 use runtime_tokio::Client;
 
 /// What the adapter makes of `empty()`.
@@ -104,17 +104,30 @@ fn start_server() -> SocketAddr {
 async fn fetch(client: &Client, request: Request<Body>) -> (usize, bool) {
     let response = client.call(request).await.expect("an answer");
     let reused = response.extensions().get::<ConnectionInfo>().expect("its connection").is_reused();
-    let mut body = response.into_body();
+    (read(response.into_body()).await, reused)
+}
+
+async fn fetch_from(client: &Client, cluster: &Cluster, request: Request<Body>) -> (usize, bool) {
+    let mut call = client.call_cluster(cluster, &CallPolicy::default(), request);
+    let response = (&mut call).await.expect("an answer");
+    let reused = call.info().is_reused();
+    (read(response.into_body()).await, reused)
+}
+
+async fn read(mut body: runtime_tokio::Body) -> usize {
     let mut length = 0;
     while let Some(frame) = body.frame().await {
         length += frame.expect("content").into_data().expect("no trailers").len();
     }
-    (length, reused)
+    length
 }
 
-#[test]
-fn a_request_on_a_reused_connection_stays_within_the_budget() {
-    let address = start_server();
+/// At most so many allocations from the call to the end of its body.
+fn stays_within(
+    budget: u64,
+    fetch: impl AsyncFn(&Client, Request<Body>) -> (usize, bool),
+    address: SocketAddr,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let client: Client = runtime.block_on(async { runtime_tokio::client().build() });
     let request = || {
@@ -139,5 +152,18 @@ fn a_request_on_a_reused_connection_stays_within_the_budget() {
         counts.iter().sum::<u64>() as f64 / 1000.0
     );
     assert!(*most > 0, "nothing was counted: is the counting broken?");
-    assert!(*most <= BUDGET, "{most} allocations, {BUDGET} are allowed");
+    assert!(*most <= budget, "{most} allocations, {budget} are allowed");
+}
+
+#[test]
+fn a_request_on_a_reused_connection_stays_within_the_budget() {
+    stays_within(BUDGET, fetch, start_server());
+}
+
+/// What the response would tell by an extension is told by the call: three allocations less.
+#[test]
+fn a_request_to_a_cluster_stays_within_less() {
+    let address = start_server();
+    let cluster = Cluster::builder("files").hosts([Host::new(address)]).build();
+    stays_within(BUDGET - 3, async |client, request| fetch_from(client, &cluster, request).await, address);
 }

@@ -120,6 +120,11 @@ pub enum Step {
     GiveSeat {
         nth: u8,
     },
+    /// Another limit comes into force.
+    SetLimit {
+        resource: Resource,
+        max: u8,
+    },
     /// One more thing is handed in before the orders of the next one are taken.
     HoldOrdersBack,
     /// The next steps are about the next pool.
@@ -204,7 +209,10 @@ impl Step {
             },
             61 => Self::TakeSeat { resource: choices.pick(&RESOURCES) },
             62 => Self::GiveSeat { nth: choices.byte() },
-            _ => Self::HoldOrdersBack,
+            _ => match choices.below(4) {
+                0 => Self::SetLimit { resource: choices.pick(&RESOURCES), max: choices.below(5) },
+                _ => Self::HoldOrdersBack,
+            },
         }
     }
 }

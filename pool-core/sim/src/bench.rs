@@ -66,6 +66,8 @@ pub struct Bench {
     next_token: u64,
     requeues: u64,
     orders: Orders,
+    /// What may be in use of each resource: its limit, or what was in use when that was lowered.
+    ceilings: [u64; Resource::ALL.len()],
     /// Everything that came out, with the pool that it came from.
     pub events: Vec<(usize, Event)>,
 }
@@ -116,6 +118,7 @@ impl Bench {
             next_token: 0,
             requeues: 0,
             orders: Orders::Taken,
+            ceilings: [0; Resource::ALL.len()],
             events: Vec::new(),
         }
     }
@@ -150,6 +153,14 @@ impl Bench {
     #[must_use]
     pub fn has_requeued(&self) -> bool {
         self.requeues > 0
+    }
+
+    /// What may be in use of a resource. A limit that was lowered takes nothing away, but what is
+    /// above it only goes down.
+    #[must_use]
+    pub fn ceiling(&self, resource: Resource) -> u64 {
+        let gauge = self.ledger.snapshot(Priority::Default, resource);
+        self.ceilings[resource as usize].max(u64::from(gauge.max))
     }
 
     fn is_closed(&self, side: usize, id: ConnId) -> bool {
@@ -236,6 +247,10 @@ impl Bench {
             }
         }
         invariants::check_all(self);
+        for resource in Resource::ALL {
+            let current = self.ledger.snapshot(Priority::Default, resource).current;
+            self.ceilings[resource as usize] = self.ceiling(resource).min(current);
+        }
     }
 
     fn take_orders(&mut self, side: usize) {

@@ -4,17 +4,16 @@
 use core::fmt::Write as _;
 use core::time::Duration;
 
+use pool_core::config::RequestLimit;
 use pool_core::config::{Admission, EarlyDataSupport, FailQueue, Jitter, Multiplexing, PoolConfig};
-use pool_core::config::{Ratio, RequestLimit};
-use pool_core::id::ConnId;
 use pool_core::limits::{Limits, Thresholds, UNLIMITED};
 use pool_core::pool::DrainMode;
 use pool_core::time::Instant;
 
-use crate::alphabet::{Aim, Choices, ConnectionFact, Step, Target};
+use crate::alphabet::{Choices, Step};
 use crate::bench::{Bench, Settings};
-use crate::book::{End, Socket, Up};
 use crate::invariants::RATIOS;
+use crate::steps;
 
 /// Steps of one walk at most, so that long inputs stay cheap.
 const MAX_STEPS: usize = 2_000;
@@ -39,7 +38,7 @@ pub fn settings(choices: &mut Choices<'_>) -> Settings {
     let config = PoolConfig::builder(multiplexing)
         .max_requests_per_connection(choices.pick(&[None, None, Some(1), Some(2), Some(3)]))
         .per_upstream_preconnect_ratio(choices.pick(&RATIOS))
-        .connect_timeout(ms(40))
+        .connect_timeout(choices.pick(&[ms(40), ms(40), ms(200)]))
         .idle_timeout(choices.pick(&[None, Some(ms(70))]))
         .idle_jitter(jitter)
         .max_connection_duration(choices.pick(&[None, Some(ms(90))]))
@@ -146,92 +145,12 @@ impl Walk {
         self.bench.assert_nothing_is_left();
     }
 
-    fn socket(&self, target: Target, sensible: impl Fn(&Socket) -> bool) -> Option<ConnId> {
-        let book = &self.bench.sides()[self.current].book;
-        let mut candidates = book.sockets.iter().filter(|socket| target.aim == Aim::Any || sensible(socket));
-        let count = candidates.clone().count();
-        if count == 0 {
-            return None;
-        }
-        candidates.nth(usize::from(target.nth) % count).map(|socket| socket.id)
-    }
-
     /// Takes one step.
     pub fn take(&mut self, step: Step) {
         self.trace.push(step);
-        let side = self.current;
         match step {
-            Step::HoldOrdersBack => self.bench.hold_orders_back(),
-            Step::NextPool => self.current = (side + 1) % self.bench.sides().len(),
-            Step::Request { early_data } => {
-                self.bench.request(side, early_data);
-            }
-            Step::Requeue { early_data, lifetime_ms } => {
-                let lifetime = lifetime_ms.map(|ms| Duration::from_millis(u64::from(ms)));
-                let deadline = lifetime.map(|lifetime| self.bench.now() + lifetime);
-                self.bench.requeue(side, early_data, deadline);
-            }
-            Step::Cancel { nth, policy } => {
-                let queue = &self.bench.sides()[side].book.queue;
-                if let Some(waiting) = queue.get(usize::from(nth) % queue.len().max(1)).copied() {
-                    self.bench.cancel(side, waiting, policy);
-                    self.bench.cancel_stale(side, waiting.waiter);
-                }
-            }
-            Step::Settled => self.bench.settled(side),
-            Step::Timeout => self.bench.timeout(side),
-            Step::SlotFreed { resource } => self.bench.slot_freed(side, resource),
-            Step::Health { health } => self.bench.health(side, health),
-            Step::Drain { mode } => self.bench.drain(side, mode),
-            Step::Preconnect { thousandths } => {
-                self.bench.preconnect(side, Ratio::from_thousandths(thousandths));
-            }
-            Step::Abort => self.bench.abort(side),
-            Step::TakeSeat { resource } => self.bench.take_seat(resource),
-            Step::GiveSeat { nth } => self.bench.give_seat(usize::from(nth)),
-            Step::Sleep => {
-                if let Some((at, _)) = self.bench.next_deadline() {
-                    self.bench.advance_to(at);
-                }
-            }
-            Step::Advance { ms } => {
-                self.bench.advance_to(self.bench.now() + Duration::from_millis(u64::from(ms)));
-            }
-            Step::Connection { target, fact } => self.take_fact(target, fact),
-        }
-    }
-
-    fn take_fact(&mut self, target: Target, fact: ConnectionFact) {
-        let conn = self.socket(target, |socket| match fact {
-            ConnectionFact::Connected { .. } => socket.is_open() && socket.up != Up::Yes,
-            ConnectionFact::EarlyDataReady => socket.is_open() && socket.up == Up::No,
-            ConnectionFact::StreamEnded { .. }
-            | ConnectionFact::StreamEndedAndSettled { .. }
-            | ConnectionFact::BindRefused { .. } => !socket.requests.is_empty(),
-            ConnectionFact::GoAway | ConnectionFact::ProtocolError | ConnectionFact::Suspect => {
-                socket.is_open() && socket.up == Up::Yes
-            }
-            ConnectionFact::CapacityChanged { .. }
-            | ConnectionFact::Retire
-            | ConnectionFact::Closed { .. } => socket.is_open(),
-            ConnectionFact::Gone { .. } => matches!(socket.end, End::Ordered(_)),
-        });
-        let Some(conn) = conn else { return };
-        let (side, bench) = (self.current, &mut self.bench);
-        match fact {
-            ConnectionFact::Connected { limit } => bench.connected_fact(side, conn, limit.map(u32::from)),
-            ConnectionFact::EarlyDataReady => bench.early_data_ready(side, conn),
-            ConnectionFact::StreamEnded { end } => bench.stream_ended(side, conn, end),
-            ConnectionFact::StreamEndedAndSettled { end } => {
-                bench.stream_ended_and_settled(side, conn, end);
-            }
-            ConnectionFact::BindRefused { limit } => bench.bind_refused(side, conn, u32::from(limit)),
-            ConnectionFact::CapacityChanged { limit } => bench.capacity_changed(side, conn, u32::from(limit)),
-            ConnectionFact::GoAway => bench.go_away(side, conn),
-            ConnectionFact::ProtocolError => bench.protocol_error(side, conn),
-            ConnectionFact::Suspect => bench.suspect(side, conn),
-            ConnectionFact::Retire => bench.retire(side, conn),
-            ConnectionFact::Closed { by } | ConnectionFact::Gone { by } => bench.closed(side, conn, by),
+            Step::NextPool => self.current = (self.current + 1) % self.bench.sides().len(),
+            step => steps::take(&mut self.bench, self.current, step),
         }
     }
 }

@@ -175,3 +175,28 @@ fn what_decides_the_future_shows() {
     walk.bench.go_away(0, conn);
     differs(&walk, "a closing connection");
 }
+
+#[test]
+fn what_was_told_and_what_never_ends_does_not_show() {
+    let base = || {
+        let mut settings = settings(&mut Choices::new(&bytes(1, 40)));
+        settings.limits = pool_core::limits::Limits::default();
+        settings.initial_limit = None;
+        let config = pool_core::config::PoolConfig::builder(pool_core::config::Multiplexing::STREAMS);
+        settings.config = config.idle_timeout(None).build().expect("valid");
+        settings.hosts = vec![0];
+        let mut walk = Walk::new(&settings, Instant::ZERO);
+        walk.bench.request(0, EarlyData::Unsafe);
+        let conn = walk.bench.sides()[0].book.sockets[0].id;
+        walk.bench.connected_fact(0, conn, None);
+        walk.bench.stream_ended(0, conn, StreamEnd::Complete);
+        (walk, conn)
+    };
+    let ((mut one, conn), (mut other, _)) = (base(), base());
+    other.bench.request(0, EarlyData::Unsafe);
+    other.bench.stream_ended(0, conn, StreamEnd::Complete);
+    assert_eq!(canonical(&one), canonical(&other), "one stream more of a life without an end");
+    one.bench.go_away(0, conn);
+    other.bench.retire(0, conn);
+    assert_eq!(canonical(&one), canonical(&other), "why it was closed");
+}

@@ -27,6 +27,7 @@ use super::shared::{Entry, Shared};
 use super::state::{Outcome, Ticket};
 use crate::error::{PoolFailure, Verdict};
 use crate::exchange::{Exchange, Next, Progress, Repeatable, RetryDenied, RetryPolicy, Usage};
+use crate::report::{ClosedBy, Report};
 use crate::runtime::{Connect, Runtime};
 use crate::time::Instant;
 use crate::wire::h1::{BodyKind, Event, RequestHead, TargetForm};
@@ -146,7 +147,7 @@ where
             Route::Url => None,
             Route::Cluster(path) => path.host.as_ref().map(|local| &local.host),
         };
-        CallInfo::new(self.number, host, self.carried, &self.exchange)
+        CallInfo::new(self.number, host, self.carried.as_ref(), &self.exchange)
     }
 
     /// The next answer of the peer. As a future a call passes interim responses over.
@@ -154,14 +155,24 @@ where
     /// # Errors
     /// As awaiting the call. After an error or the final response it is never ready again.
     pub fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answered<R, C, B>, Error>> {
-        // A span that nobody subscribed to is not worth a clone.
-        let span = if self.span.is_disabled() { tracing::Span::none() } else { self.span.clone() };
+        let span = self.entered();
         let _entered = span.enter();
+        let mut interim = None;
         loop {
-            if let Some(answer) = ready!(self.step(cx)) {
-                return Poll::Ready(answer);
+            let answer = ready!(self.step(cx, &mut interim));
+            if let Some(interim) = interim {
+                return Poll::Ready(Ok(Answered::Interim(interim)));
+            }
+            if let Some(answer) = answer {
+                return Poll::Ready(answer.map(Answered::Final));
             }
         }
+    }
+
+    /// A span that nobody subscribed to is not worth a clone.
+    #[inline]
+    fn entered(&self) -> tracing::Span {
+        if self.span.is_disabled() { tracing::Span::none() } else { self.span.clone() }
     }
 
     fn acquire(&mut self, now: Instant, entry: Entry) -> Result<Outcome<C::Io>, OriginFault> {
@@ -234,7 +245,8 @@ where
     #[inline]
     fn bind(&mut self, now: Instant, conn: Box<Conn<C::Io>>) {
         self.exchange.handle_bound(now, conn.usage);
-        self.carried = Some(Carried { id: conn.serial, usage: conn.usage, addresses: conn.addresses });
+        self.carried =
+            Some(Carried { id: conn.serial, usage: conn.usage, addresses: conn.addresses.clone() });
         let body = self.body.take();
         self.stage = Stage::Bound { attempt: Attempt::new(self.core.shared.clone(), conn, body) };
     }
@@ -281,7 +293,9 @@ where
             matches!(kind, ErrorKind::Request(_) | ErrorKind::RequestBody(_) | ErrorKind::ClosedByPool);
         if final_fault {
             self.exchange.handle_done();
-            return Err(Error::new(kind, crate::exchange::verdict(progress, Usage::Fresh)));
+            // An attempt before this one may have come further.
+            let verdict = crate::exchange::verdict(progress, Usage::Fresh).max(self.exchange.verdict());
+            return Err(Error::new(kind, verdict));
         }
         let now = self.core.shared.runtime.now();
         let next = self.exchange.handle_attempt_failed(now, progress, None, self.body.replay());
@@ -374,9 +388,14 @@ where
         }
     }
 
-    /// One step from where it stands; `None` if there is more to do at once.
+    /// One step from where it stands; `None` if there is more to do at once. An interim response is put
+    /// beside: what is returned is moved often enough.
     #[inline]
-    fn step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Answer<R, C, B>>> {
+    fn step(
+        &mut self,
+        cx: &mut Context<'_>,
+        interim: &mut Option<Response<()>>,
+    ) -> Poll<Option<Answer<R, C, B>>> {
         let moved = match &mut self.stage {
             Stage::Bound { attempt } => {
                 let head = RequestHead {
@@ -408,11 +427,12 @@ where
                         if self.retrying.is_some() {
                             self.retry_succeeded();
                         }
-                        return Poll::Ready(Some(Ok(Answered::Final(response.map(|()| body)))));
+                        return Poll::Ready(Some(Ok(response.map(|()| body))));
                     }
                     // Nothing waits for it here: the body is sent unasked.
                     Ok(Event::Informational(response)) => {
-                        return Poll::Ready(Some(Ok(Answered::Interim(response))));
+                        *interim = Some(response);
+                        Ok(())
                     }
                     Ok(Event::Data(_) | Event::Trailers(_) | Event::End(_) | Event::Idle(_)) => Ok(()),
                     Err(fault) => {
@@ -456,7 +476,7 @@ where
 }
 
 /// What a call gives.
-type Answer<R, C, B> = Result<Answered<R, C, B>, Error>;
+type Answer<R, C, B> = Result<Response<Body<R, C, B>>, Error>;
 
 /// What a look at the socket of a bound connection found, before a byte was written.
 enum Probed<I> {
@@ -475,18 +495,31 @@ fn probe<R: Runtime, C: Connect>(
     mut conn: Box<Conn<C::Io>>,
 ) -> Probed<C::Io> {
     let usage = conn.usage;
-    if usage == Usage::Reused && !conn.leash.is_listed() {
+    // Half of what a peer says before it closes an idle connection may have been read from it, and
+    // nothing else come since.
+    let is_alive = conn.wire.can_reuse();
+    if is_alive && usage == Usage::Reused && !conn.leash.is_listed() {
         return Probed::Alive(conn);
     }
     match conn.probe(cx) {
-        Idle::Quiet => Probed::Alive(conn),
-        Idle::Over(report, by) => {
-            shared.bury(shared.runtime.now(), conn, None, report, by);
-            match usage {
-                Usage::Reused => Probed::DeadWhileIdle,
-                Usage::Fresh => Probed::DeadOnArrival,
-            }
-        }
+        Idle::Quiet if conn.wire.can_reuse() => Probed::Alive(conn),
+        Idle::Quiet => dead(shared, conn, None, ClosedBy::Local),
+        Idle::Over(report, by) => dead(shared, conn, report, by),
+    }
+}
+
+#[cold]
+fn dead<R: Runtime, C: Connect>(
+    shared: &Shared<R, C>,
+    conn: Box<Conn<C::Io>>,
+    report: Option<Report>,
+    by: ClosedBy,
+) -> Probed<C::Io> {
+    let usage = conn.usage;
+    shared.bury(shared.runtime.now(), conn, None, report, by);
+    match usage {
+        Usage::Reused => Probed::DeadWhileIdle,
+        Usage::Fresh => Probed::DeadOnArrival,
     }
 }
 
@@ -497,16 +530,17 @@ where
     B: HttpBody + Unpin,
     B::Error: Into<BodyError>,
 {
-    type Output = Result<Response<Body<R, C, B>>, Error>;
+    type Output = Answer<R, C, B>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        let span = this.entered();
+        let _entered = span.enter();
         loop {
-            match ready!(this.poll_answer(cx)) {
-                Ok(Answered::Interim(_)) => {}
-                Ok(Answered::Final(response)) => return Poll::Ready(Ok(response)),
-                Err(error) => return Poll::Ready(Err(error)),
+            let mut passed_over = None;
+            if let Some(answer) = ready!(this.step(cx, &mut passed_over)) {
+                return Poll::Ready(answer);
             }
         }
     }

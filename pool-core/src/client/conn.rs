@@ -9,7 +9,7 @@ use crate::exchange::Usage;
 use crate::report::{ClosedBy, Report};
 use crate::runtime::worker::Scratch;
 use crate::runtime::{Addresses, Io};
-use crate::wire::h1::{Client as Wire, Event, IdleClose, Input, Limits, Outbox};
+use crate::wire::h1::{Client as Wire, Error as WireError, Event, IdleClose, Input, Limits, Outbox};
 
 /// How many slices are offered to one vectored write.
 const SLICES: usize = 16;
@@ -23,8 +23,8 @@ pub(crate) struct Conn<I> {
     /// Unique within the client, for people and logs.
     pub(crate) serial: u64,
     pub(crate) usage: Usage,
-    /// Asked for where somebody may want to know.
-    pub(crate) addresses: Addresses,
+    /// Where somebody may want to know them.
+    pub(crate) addresses: Option<Arc<Addresses>>,
 }
 
 /// What an idle connection's socket had to say.
@@ -38,15 +38,7 @@ pub(crate) enum Idle {
 impl<I: Io> Conn<I> {
     pub(crate) fn new(io: I, limits: Limits, leash: Arc<Leash>, serial: u64) -> Self {
         let waker = Waker::from(leash.clone());
-        Self {
-            io,
-            wire: Wire::new(limits),
-            leash,
-            waker,
-            serial,
-            usage: Usage::Fresh,
-            addresses: Addresses::default(),
-        }
+        Self { io, wire: Wire::new(limits), leash, waker, serial, usage: Usage::Fresh, addresses: None }
     }
 
     pub(crate) fn place(&self) -> Place {
@@ -91,9 +83,11 @@ impl<I: Io> Conn<I> {
 
 /// What a socket that nobody uses has to say.
 fn look_at<I: Io>(io: &mut I, wire: &mut Wire, cx: &mut Context<'_>) -> Idle {
-    // Bytes beyond the end of a response, read together with it.
+    // Bytes beyond the end of a response, read together with it, or half of a 408.
     if wire.buffered() > 0 {
-        return Idle::Over(Some(Report::ProtocolError), ClosedBy::Local);
+        if let Some(over) = ending(wire.poll_event(&mut Input::nothing())) {
+            return over;
+        }
     }
     let mut scratch = Scratch::take();
     loop {
@@ -104,14 +98,19 @@ fn look_at<I: Io>(io: &mut I, wire: &mut Wire, cx: &mut Context<'_>) -> Idle {
         };
         let bytes = scratch.get(..n).unwrap_or_default();
         let mut input = if n == 0 { Input::eof() } else { Input::new(bytes) };
-        match wire.poll_event(&mut input) {
-            Ok(Some(Event::Idle(IdleClose::Eof))) => return Idle::Over(None, ClosedBy::Remote),
-            Ok(Some(Event::Idle(IdleClose::RequestTimeout))) => {
-                return Idle::Over(None, ClosedBy::Local);
-            }
-            // Half of a 408 may be all that came; the rest decides.
-            Ok(None) if n > 0 => {}
-            Ok(_) | Err(_) => return Idle::Over(Some(Report::ProtocolError), ClosedBy::Local),
+        if let Some(over) = ending(wire.poll_event(&mut input)) {
+            return over;
         }
+    }
+}
+
+/// Whether what came on an idle connection ends it.
+fn ending(event: Result<Option<Event>, WireError>) -> Option<Idle> {
+    match event {
+        Ok(Some(Event::Idle(IdleClose::Eof))) => Some(Idle::Over(None, ClosedBy::Remote)),
+        Ok(Some(Event::Idle(IdleClose::RequestTimeout))) => Some(Idle::Over(None, ClosedBy::Local)),
+        // Half of a 408 may be all that came; the rest decides. Nobody is given the connection meanwhile.
+        Ok(None) => None,
+        Ok(Some(_)) | Err(_) => Some(Idle::Over(Some(Report::ProtocolError), ClosedBy::Local)),
     }
 }

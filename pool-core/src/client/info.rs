@@ -54,11 +54,11 @@ impl ConnectionInfo {
 }
 
 /// The connection that carried an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Carried {
     pub(crate) id: u64,
     pub(crate) usage: Usage,
-    pub(crate) addresses: Addresses,
+    pub(crate) addresses: Option<Arc<Addresses>>,
 }
 
 /// What is known of a call: during it, with its response, and after its failure.
@@ -66,7 +66,7 @@ pub(crate) struct Carried {
 pub struct CallInfo<'a> {
     number: u64,
     host: Option<&'a Arc<Host>>,
-    carried: Option<Carried>,
+    carried: Option<&'a Carried>,
     queue_time: Duration,
     replays: u8,
     retries: u8,
@@ -77,7 +77,7 @@ impl<'a> CallInfo<'a> {
     pub(crate) fn new(
         number: u64,
         host: Option<&'a Arc<Host>>,
-        carried: Option<Carried>,
+        carried: Option<&'a Carried>,
         exchange: &Exchange,
     ) -> Self {
         Self {
@@ -113,7 +113,7 @@ impl<'a> CallInfo<'a> {
     /// Its addresses, for calls to clusters and as far as the connector tells them.
     #[must_use]
     pub fn addresses(&self) -> Addresses {
-        self.carried.map(|carried| carried.addresses).unwrap_or_default()
+        self.carried.and_then(|carried| carried.addresses.as_deref()).copied().unwrap_or_default()
     }
 
     /// Whether that connection had served a request before this one.

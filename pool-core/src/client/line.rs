@@ -85,7 +85,7 @@ impl Desks {
             // Older than any: the first look takes the hosts in.
             version: 0,
             hosts: Vec::new(),
-            turn: RoundRobin::new(&[], self.seed ^ cluster.id),
+            turn: RoundRobin::new(&[], self.seed.wrapping_add(u64::from(index))),
             in_set: None,
             pools: 0,
         };

@@ -308,16 +308,21 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
         report: Option<Report>,
         by: ClosedBy,
     ) {
-        let place = conn.place();
+        let (place, leash) = (conn.place(), conn.leash.clone());
         drop(conn);
         self.turn(now, |state| {
             state.put(place, Slot::Empty);
-            // A stream that the peer broke dies with its connection: the pool drops it at `Closed`.
-            if let Some(end) = end.filter(|end| *end != StreamEnd::RemoteReset) {
-                state.set.handle_report(now, place.pool, place.conn, Report::StreamEnded(end));
-            }
-            if let Some(report) = report {
-                state.set.handle_report(now, place.pool, place.conn, report);
+            // A connection that the pool ordered to close has no streams any more: all that it waits for
+            // is the end of the socket. The order is given under this lock.
+            if !leash.is_ordered_to_close() {
+                // A stream that the peer broke dies with its connection: the pool drops it at `Closed`.
+                if let Some(end) = end.filter(|end| *end != StreamEnd::RemoteReset) {
+                    state.set.handle_report(now, place.pool, place.conn, Report::StreamEnded(end));
+                }
+                // The end of its last stream may have closed it.
+                if let Some(report) = report.filter(|_| state.is_open(place)) {
+                    state.set.handle_report(now, place.pool, place.conn, report);
+                }
             }
             state.set.handle_report(now, place.pool, place.conn, Report::Closed(by));
         });
@@ -332,7 +337,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
                 let h1 = host.as_ref().map_or(&self.options.h1, |local| &local.cluster.h1).clone();
                 let mut conn = Conn::new(io, h1, leash.clone(), self.next_serial());
                 if host.is_some() {
-                    conn.addresses = self.connector.addresses(&conn.io);
+                    conn.addresses = Some(Arc::new(self.connector.addresses(&conn.io)));
                 }
                 let conn = Box::new(conn);
                 let given_up = self.turn(now, |state| {

@@ -19,7 +19,7 @@ use super::stats::Meter;
 use crate::error::PoolFailure;
 use crate::id::{PoolId, Token, WaiterId};
 use crate::limits::Wake;
-use crate::pool::{Action, Answer, EarlyData, QueueReason, Request};
+use crate::pool::{Action, Answer, EarlyData, QueueReason, Request, State as ConnState};
 use crate::runtime::{Connect, Target};
 use crate::time::{Deadline, Instant};
 
@@ -191,6 +191,13 @@ impl<C: Connect> State<C> {
     /// The sockets of a pool.
     pub(crate) fn pool_io(&mut self, pool: PoolId) -> Option<&mut PoolIo<C>> {
         self.pools.get_mut(pool.0 as usize)?.as_mut()
+    }
+
+    /// Whether the pool has not given a connection up.
+    #[cold]
+    pub(crate) fn is_open(&self, place: Place) -> bool {
+        let conn = self.set.pool(place.pool).and_then(|pool| pool.connection(place.conn));
+        conn.is_some_and(|conn| !matches!(conn.state, ConnState::Closed(_)))
     }
 
     /// Everything known about the pools, for a snapshot.

@@ -152,10 +152,12 @@ pub fn connection_given_to_a_dropped_call_goes_to_the_next<H: Harness>() {
 pub fn connection_aborted_before_it_was_taken_is_closed<H: Harness>() {
     run::<H>(async |lab| {
         let peer = Peer::serve(|door| door.accept().expect_end());
-        let client = lab.client();
+        // Another thread may connect faster than one poll returns: it has to wait.
+        let client = lab.client_with(Manner::Gated, |builder| builder);
         let url = peer.url("/");
         let mut call = Box::pin(fetch::<H>(&client, get(&url)));
         assert!(poll_once(call.as_mut()).await.is_pending());
+        lab.counters().let_connect();
         lab.until(&client, |snapshot| snapshot.totals().active == 1).await;
         client.abort();
         drop(call);

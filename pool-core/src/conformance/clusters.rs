@@ -345,7 +345,7 @@ pub fn counters_outlive_pools<H: Harness>() {
         let stats = cluster.stats();
         assert_eq!((stats.pools.rq_total, stats.pools.cx_total), (8, 4));
         assert_eq!((stats.gauges.cx_active, stats.gauges.rq_active, stats.gauges.cx_pools), (4, 0, 4));
-        lab.finish(&first).await;
+        first.close().await;
         drop(first);
         lab.finish(&second).await;
         let stats = cluster.stats();

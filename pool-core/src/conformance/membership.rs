@@ -4,10 +4,11 @@ use std::pin::pin;
 
 use super::Harness;
 use super::clusters::{POLICY, expect, fetch, origin_form};
-use super::lab::run;
+use super::lab::{millis, run};
 use super::peer::{OK, Peer};
-use super::turns::{Gate, beside};
+use super::turns::{Gate, beside, yield_now};
 use crate::client::{Cluster, ErrorKind, Host};
+use crate::config::{Multiplexing, PoolConfig};
 
 /// A host that is removed gets nothing new: its idle connections go at once, without any request, and
 /// what it has in progress ends well. The same host in a later list is a new one.
@@ -32,14 +33,21 @@ pub fn removed_host_drains<H: Harness>() {
             again.expect_end();
         });
         let staying = Peer::serve_all(OK);
-        let cluster = Cluster::builder("c").hosts([Host::new(leaving.address())]).build();
+        // No deadline of a pool may wake the background task.
+        let pool = PoolConfig::builder(Multiplexing::Exclusive).connect_timeout(millis(3_600_000));
+        let pool = pool.idle_timeout(None).build().expect("settings in range");
+        let cluster = Cluster::builder("c").pool(pool).hosts([Host::new(leaving.address())]).build();
         let client = lab.client();
         let mut busy = pin!(expect::<H>(&client, &cluster));
         beside(busy.as_mut(), asked.opened()).await;
         let first = beside(busy.as_mut(), expect::<H>(&client, &cluster)).await;
         assert_eq!(cluster.stats().gauges.cx_active, 2);
+        // The background task has nothing left to do, as far as a case can see to that.
+        for _ in 0..64 {
+            yield_now().await;
+        }
         cluster.set_hosts([Host::new(staying.address())]);
-        // Nobody asks for anything: the background task has to see it.
+        // Nobody asks for anything: it has to be woken.
         beside(busy.as_mut(), lab.until_connections(&client, 1)).await;
         let other = beside(busy.as_mut(), expect::<H>(&client, &cluster)).await;
         assert_eq!(other.host, Some(staying.address()));

@@ -104,7 +104,8 @@ pub fn reset_goes_to_another_host<H: Harness>() {
         let hosts = [Host::new(breaks.address()), Host::new(serves.address())];
         let cluster = Cluster::builder("c").hosts(hosts).build();
         let client = lab.client();
-        let policy = retrying(1, RetryOn::RESET);
+        // By its second turn the first host may no longer listen.
+        let policy = retrying(1, RetryOn::RESET.union(RetryOn::CONNECT_FAILURE));
         let mut retries = 0;
         for _ in 0..2 {
             let mut call = client.call_cluster(&cluster, &policy, a_post());
@@ -114,9 +115,9 @@ pub fn reset_goes_to_another_host<H: Harness>() {
             assert_eq!(cluster.breaker(Priority::Default, Resource::Retries).current, 0);
             drop(response);
         }
-        assert_eq!(retries, 1);
-        let stats = cluster.stats();
-        assert_eq!((stats.rq_retry, stats.rq_retry_success), (1, 1));
+        assert!(retries > 0, "the hosts take turns");
+        let (stats, retries) = (cluster.stats(), u64::from(retries));
+        assert_eq!((stats.rq_retry, stats.rq_retry_success), (retries, retries));
         lab.finish(&client).await;
         breaks.done().await;
         serves.done().await;

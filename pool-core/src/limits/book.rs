@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::waits::{Cell, Lane, Standing, WaitKey, Waits};
-use super::{Full, Gauge, Limits, Need, Priority, Resource, Seat};
+use super::{Full, Gauge, Limits, Need, Priority, Resource, Seat, WaitView};
 use crate::id::HostId;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -77,6 +77,12 @@ impl Book {
 
     pub(super) fn standing(&self, key: &WaitKey) -> Option<Standing> {
         self.waits.standing(key)
+    }
+
+    /// Every wait, in the order in which they are served.
+    pub(super) fn waits(&self) -> Vec<WaitView> {
+        let told = |key: &WaitKey| !self.granted.contains(key);
+        self.waits.in_order(told)
     }
 
     /// Whether anybody waits for the cell or holds a reservation in it.

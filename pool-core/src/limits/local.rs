@@ -2,7 +2,7 @@
 
 use super::book::Book;
 use super::waits::{Cell, Lane, Standing, WaitKey};
-use super::{Claimant, Full, Gauge, Ledger, Limits, Need, Priority, Resource, Seat};
+use super::{Claimant, Full, Gauge, Ledger, Limits, Need, Priority, Resource, Seat, WaitView};
 use crate::id::{HostId, PoolId};
 
 /// Circuit breakers by value. Two ledgers with the same limits, counts and wait order are equal and
@@ -50,6 +50,13 @@ impl Local {
     #[must_use]
     pub fn is_reserved(&self, resource: Resource, pool: PoolId) -> bool {
         self.book.standing(&key(resource, pool)) == Some(Standing::Reserved)
+    }
+
+    /// Every wait, in the order in which seats are handed out: by priority and resource, then by
+    /// need and arrival.
+    #[must_use]
+    pub fn waits(&self) -> Vec<WaitView> {
+        self.book.waits()
     }
 
     /// Puts other limits in force (Envoy: runtime overrides `circuit_breakers.*`). Nobody loses a

@@ -153,6 +153,32 @@ pub enum Need {
     Queue,
 }
 
+/// A wait for a seat, seen from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WaitView {
+    /// Who waits.
+    pub pool: PoolId,
+    /// Under whose limits.
+    pub priority: Priority,
+    /// For what.
+    pub resource: Resource,
+    /// How urgently.
+    pub need: Need,
+    /// How far it has come.
+    pub progress: WaitProgress,
+}
+
+/// How far a wait has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum WaitProgress {
+    /// In the line.
+    Waiting,
+    /// A seat is reserved for it, and [`Ledger::poll_freed`] has not named it yet.
+    Reserved,
+    /// A seat is reserved for it, and it was named.
+    Told,
+}
+
 /// The circuit breakers as a machine sees them during one call.
 pub trait Ledger {
     /// Checks and counts in one step. While a freed seat is reserved for a waiting pool, only that

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
-use super::{Claimant, Need, Priority, Resource};
+use super::{Claimant, Need, Priority, Resource, WaitProgress, WaitView};
 use crate::id::{HostId, PoolId};
 
 /// One limit: a resource at a priority.
@@ -182,6 +182,20 @@ impl Waits {
 
     fn leave_lane(&mut self, lane: Lane, rank: Rank) -> Option<WaitKey> {
         self.lanes.get_mut(&lane)?.waiting.remove(&rank)
+    }
+
+    /// The waits as they are seen from outside, in the order in which they are served.
+    pub(super) fn in_order(&self, told: impl Fn(&WaitKey) -> bool) -> Vec<WaitView> {
+        let waits = self.canonical().into_iter();
+        let view = |(cell, need, standing, key, _host): (Cell, Need, Standing, WaitKey, Option<HostId>)| {
+            let progress = match standing {
+                Standing::Waiting => WaitProgress::Waiting,
+                Standing::Reserved if told(&key) => WaitProgress::Told,
+                Standing::Reserved => WaitProgress::Reserved,
+            };
+            WaitView { pool: key.pool, priority: cell.priority, resource: cell.resource, need, progress }
+        };
+        waits.map(view).collect()
     }
 
     /// The waits as an order without arrival numbers.

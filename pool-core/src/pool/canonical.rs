@@ -1,6 +1,6 @@
 //! A pool without names, history and absolute times: equal for pools that will behave alike.
 
-use super::action::{EarlyData, HostHealth, Usage};
+use super::action::{CloseReason, EarlyData, HostHealth, Usage};
 use super::slots::{ListName, NEVER, NONE};
 use super::state::State;
 use super::{Life, Pool};
@@ -101,7 +101,13 @@ impl Pool {
         let state = hot.state?;
         let connect = cold.opened_at.after(self.cold.config.connect_timeout());
         let connected = cold.connected_at != NEVER;
-        let closed = matches!(state, State::Closed(_));
+        // Why it was closed is history; why it drains is said once more when it closes.
+        let (state, closed) = match state {
+            State::Closed(_) => (State::Closed(CloseReason::Aborted), true),
+            State::Connecting | State::EarlyData | State::Ready(_) | State::Busy(_) | State::Draining(_) => {
+                (state, false)
+            }
+        };
         let idle = if hot.active == 0 && connected && cold.idle_for != u64::MAX {
             hot.idle_since.after(core::time::Duration::from_nanos(cold.idle_for))
         } else {
@@ -114,7 +120,12 @@ impl Pool {
             state,
             active: hot.active,
             limit: hot.limit,
-            remaining: hot.remaining,
+            // A lifetime that nobody configured is 2^29 streams or more: as good as endless, and a search
+            // would never see the same state again.
+            remaining: match self.cold.config.max_requests_per_connection() {
+                None if hot.remaining > 0 => u32::MAX,
+                None | Some(_) => hot.remaining,
+            },
             usage: hot.usage,
             forced: u8::from(self.cold.forced == index),
             heard: cold.heard as u8,

@@ -178,7 +178,7 @@ impl Histogram {
         }
     }
 
-    pub(super) fn record(&mut self, length: Duration) {
+    pub(crate) fn record(&mut self, length: Duration) {
         let ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
         let bucket = if ms == 0 { 0 } else { 1 + (ms.ilog2() / 2) as usize };
         self.sum_ms = self.sum_ms.saturating_add(ms);

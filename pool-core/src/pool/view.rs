@@ -118,6 +118,7 @@ impl Pool {
     }
 
     /// Requests bound so far, and those that are in progress: what every request changes.
+    #[cfg(feature = "client")]
     #[inline]
     pub(crate) fn requests(&self) -> (u64, u64) {
         (self.rq_total, u64::from(self.active))

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::Task;
 use super::connection::Connection;
-use super::house::{House, Phase, count};
+use super::counters::count;
+use super::house::{House, Phase};
 use super::service::HttpService;
 use super::timer::Timer;
 use crate::runtime::{Accept, Runtime};
@@ -70,7 +71,7 @@ impl<R: Runtime, L: Accept, S: HttpService<L::Io>> Acceptor<R, L, S> {
                 return Poll::Ready(());
             }
             if let Pause::Until(until, next) = self.pause {
-                if self.timer.poll_until(cx, &self.runtime, Some(until)).is_pending() {
+                if self.timer.poll_until(cx, &self.runtime, Some(until), None).is_pending() {
                     return Poll::Pending;
                 }
                 self.pause = Pause::No(next);

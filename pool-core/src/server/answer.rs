@@ -7,9 +7,10 @@ use http::{HeaderMap, Response, StatusCode};
 use http_body::Body as HttpBody;
 
 use super::connection::{Content, Flow, Inner, Over, Stage};
-use super::house::count;
+use super::counters::count;
+use super::house::{By, Phase};
 use super::link::{Hundred, Wish};
-use super::service::{BoxError, HttpService};
+use super::service::HttpService;
 use super::socket::Fault;
 use crate::runtime::{Io, Runtime};
 use crate::wire::h1::{BodyLength, Outbox, ResponseHead, SendError, ServerEvent};
@@ -32,7 +33,7 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
     pub(super) fn call_service(&mut self, cx: &mut Context<'_>) -> Result<Flow, Over> {
         match self.service.poll_ready(cx) {
             Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(error)) => return Ok(self.fail(&error.into())),
+            Poll::Ready(Err(error)) => return self.fail(&error.into()),
             Poll::Pending => return self.watch_and_flush(cx),
         }
         if let Some(request) = self.request.take() {
@@ -46,13 +47,13 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
     /// Polls the service; meanwhile moves what it asks for.
     pub(super) fn await_response(&mut self, cx: &mut Context<'_>) -> Result<Flow, Over> {
         self.link.will_look();
-        let Some(call) = self.call.as_mut().as_pin_mut() else { return Err(Over::Close) };
+        let Some(call) = self.call.as_mut().as_pin_mut() else { return Err(Over::Close(By::Us)) };
         match call.poll(cx) {
             Poll::Ready(result) => {
                 self.call.set(None);
                 match result {
                     Ok(response) => self.respond(cx, response),
-                    Err(error) => Ok(self.fail(&error.into())),
+                    Err(error) => self.fail(&error.into()),
                 }
             }
             Poll::Pending => self.watch_and_flush(cx),
@@ -70,15 +71,16 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
 
     /// Reads the content that is waited for, and notices that the client has gone.
     fn watch(&mut self, cx: &mut Context<'_>) -> Result<Flow, Over> {
-        let wish = self.link.look(cx.waker());
+        let (wish, limits) = self.link.look(cx.waker());
+        self.pace.apply(limits);
         self.send_interim();
         match (self.content, wish) {
             (Content::Open, Wish::Read) => self.read_content(cx),
             (Content::Open, Wish::Nothing | Wish::Discard) => Ok(Flow::Wait),
-            (Content::Read, _) => match self.socket.poll_event(cx) {
-                Poll::Ready(Err(Fault::Gone)) => Err(Over::Close),
+            (Content::Read, _) => match self.socket.poll_event(cx, &mut None) {
+                Poll::Ready(Err(Fault::Gone)) => Err(Over::Close(By::Client)),
                 Poll::Ready(Err(Fault::Protocol(error))) => self.refuse(error),
-                Poll::Ready(Ok(_)) => Ok(Flow::Again),
+                Poll::Ready(Ok(())) => Ok(Flow::Again),
                 Poll::Pending => Ok(Flow::Wait),
             },
         }
@@ -91,23 +93,29 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
             // Not refused: the response has not begun, or nothing would be expected any more.
             let _ = self.socket.wire.send_informational(StatusCode::CONTINUE, &none, &mut self.socket.outbox);
         }
-        match self.socket.poll_event(cx) {
-            Poll::Ready(Ok(ServerEvent::Data(data))) => {
+        let mut event = None;
+        match self.socket.poll_event(cx, &mut event) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(Fault::Gone)) => return Err(Over::Close(By::Client)),
+            Poll::Ready(Err(Fault::Protocol(error))) => return self.refuse(error),
+            Poll::Pending => return Ok(Flow::Wait),
+        }
+        self.pace.stir();
+        match event {
+            Some(ServerEvent::Data(data)) => {
+                self.tally.received.content += data.len() as u64;
                 self.link.put(data);
                 self.look_for_the_end();
             }
-            Poll::Ready(Ok(ServerEvent::Trailers(trailers))) => {
+            Some(ServerEvent::Trailers(trailers)) => {
                 self.link.put_trailers(trailers);
                 self.look_for_the_end();
             }
-            Poll::Ready(Ok(ServerEvent::RequestEnd)) => {
+            Some(ServerEvent::RequestEnd) => {
                 self.content = Content::Read;
                 self.link.end();
             }
-            Poll::Ready(Ok(ServerEvent::Head(..) | ServerEvent::End(_) | ServerEvent::Closed)) => {}
-            Poll::Ready(Err(Fault::Gone)) => return Err(Over::Close),
-            Poll::Ready(Err(Fault::Protocol(error))) => return self.refuse(error),
-            Poll::Pending => return Ok(Flow::Wait),
+            Some(ServerEvent::Head(..) | ServerEvent::End(_) | ServerEvent::Closed) | None => {}
         }
         Ok(Flow::Again)
     }
@@ -123,6 +131,7 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
 
     fn send_interim(&mut self) {
         for response in self.link.take_interim() {
+            let before = self.socket.outbox.len();
             let sent = self.socket.wire.send_informational(
                 response.status(),
                 response.headers(),
@@ -131,32 +140,53 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
             if let Err(error) = sent {
                 tracing::debug!(%error, status = %response.status(), "interim response left out");
             }
+            self.pace.stir();
+            self.tally.head_sent(self.socket.outbox.len() - before, None);
         }
     }
 
     /// Writes the head of the response.
     fn respond(&mut self, cx: &mut Context<'_>, response: Response<S::Body>) -> Result<Flow, Over> {
         self.send_interim();
+        let (head, body) = response.into_parts();
+        // It stays until the exchange is over, also where nothing of it is wanted.
+        self.body.set(Some(body));
         if self.content == Content::Open && self.link.wish() == Wish::Discard {
             if let Some(refused) = self.discard_unread(cx)? {
                 return Ok(refused);
             }
         }
-        let (head, body) = response.into_parts();
-        let length = if self.switches(head.status) { BodyLength::None } else { length_of(&body) };
+        let length = match &*self.body {
+            Some(body) if !self.switches(head.status) => length_of(body),
+            Some(_) | None => BodyLength::None,
+        };
         let said = ResponseHead { status: head.status, headers: &head.headers };
+        let before = self.socket.outbox.len();
         if let Err(error) = self.socket.wire.send_response(said, length, &mut self.socket.outbox) {
-            return Ok(self.fail(&error.into()));
+            return self.fail(&error.into());
         }
+        self.note_head(before, head.status);
         self.stage = if self.socket.wire.is_tunnel() {
             Stage::HandingOver
         } else if self.socket.wire.wants_data() {
-            self.body.set(Some(body));
             Stage::Sending
         } else {
             Stage::Flushing
         };
         Ok(Flow::Again)
+    }
+
+    /// The head of the response was written behind so many bytes.
+    fn note_head(&mut self, before: usize, status: StatusCode) {
+        self.pace.stir();
+        self.tally.head_sent(self.socket.outbox.len() - before, Some(status));
+        let house = self.place.house();
+        if self.content == Content::Open {
+            count(&house.counters.response_before_complete);
+        }
+        if house.phase() != Phase::Open {
+            count(&house.counters.drain_closes);
+        }
     }
 
     /// Reads what is at hand of content that nobody wants. If that is not all of it, the response
@@ -165,16 +195,23 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
         let mut read = 0;
         // A client that waits for 100 has not sent anything, and the response closes anyway.
         while read < UNREAD && !self.socket.wire.expects_continue() {
-            match self.socket.poll_event(cx) {
-                Poll::Ready(Ok(ServerEvent::Data(data))) => read += data.len(),
-                Poll::Ready(Ok(ServerEvent::RequestEnd)) => {
+            let mut event = None;
+            match self.socket.poll_event(cx, &mut event) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(Fault::Protocol(error))) => return self.refuse(error).map(Some),
+                Poll::Ready(Err(Fault::Gone)) => return Err(Over::Close(By::Client)),
+                Poll::Pending => break,
+            }
+            match event {
+                Some(ServerEvent::Data(data)) => {
+                    read += data.len();
+                    self.tally.received.content += data.len() as u64;
+                }
+                Some(ServerEvent::RequestEnd) => {
                     self.content = Content::Read;
                     return Ok(None);
                 }
-                Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(Fault::Protocol(error))) => return self.refuse(error).map(Some),
-                Poll::Ready(Err(Fault::Gone)) => return Err(Over::Close),
-                Poll::Pending => break,
+                Some(_) | None => {}
             }
         }
         self.socket.wire.close_after();
@@ -213,10 +250,12 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
             Poll::Ready(frame) => frame,
         };
         let socket = &mut self.socket;
+        let mut length = 0;
         let sent = match frame {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(mut data) => {
                     let data = data.copy_to_bytes(data.remaining());
+                    length = data.len() as u64;
                     socket.wire.send_data(data, &mut socket.outbox)
                 }
                 Err(frame) => match frame.into_trailers() {
@@ -227,12 +266,13 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
             None => self.end_response(None),
             Some(Err(error)) => return Err(self.break_off(&error.into())),
         };
+        if sent.is_ok() {
+            self.pace.stir();
+            self.tally.sent.content += length;
+        }
         match sent {
             Ok(()) if self.socket.wire.wants_data() => Ok(Filled::More),
-            Ok(()) => {
-                self.body.set(None);
-                Ok(Filled::Complete)
-            }
+            Ok(()) => Ok(Filled::Complete),
             Err(error) => Err(self.break_off(&error.into())),
         }
     }
@@ -244,26 +284,6 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
             Err(SendError::TrailersNeedChunked) => socket.wire.end_response(None, &mut socket.outbox),
             other => other,
         }
-    }
-
-    /// A response that cannot be completed: closing without its end tells the client.
-    fn break_off(&self, error: &BoxError) -> Over {
-        tracing::debug!(%error, "response broke off");
-        count(&self.place.house().counters.failures);
-        Over::Close
-    }
-
-    /// The service gave no response that could be sent: 500, and the end of the connection.
-    fn fail(&mut self, error: &BoxError) -> Flow {
-        tracing::debug!(%error, "service failed");
-        count(&self.place.house().counters.failures);
-        self.abandon();
-        self.socket.wire.close_after();
-        let head = ResponseHead { status: StatusCode::INTERNAL_SERVER_ERROR, headers: &HeaderMap::new() };
-        if let Err(error) = self.socket.wire.send_response(head, BodyLength::None, &mut self.socket.outbox) {
-            tracing::debug!(%error, "no answer either");
-        }
-        self.close()
     }
 }
 

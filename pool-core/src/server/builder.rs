@@ -3,9 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::Response;
+
 use super::acceptor::Acceptor;
 use super::house::House;
-use super::options::{Options, PeerIn};
+use super::local_reply::{Hook, LocalReply};
+use super::options::{Http10, Options, PeerIn};
 use super::{HttpService, ServerHandle, Task};
 use crate::runtime::{Accept, Runtime, Spawn};
 use crate::wire::h1::Limits as H1Limits;
@@ -24,8 +28,7 @@ impl<R: Runtime> Builder<R> {
     }
 
     /// Closes a connection that has had no request for so long: since it was accepted, or since the
-    /// last response went out. A head that is still incomplete then is answered with 408. Default
-    /// 1 h.
+    /// last response went out. Does not run once a byte of a request has come. Default 1 h.
     #[must_use]
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.options.idle_timeout = positive(timeout);
@@ -36,6 +39,55 @@ impl<R: Runtime> Builder<R> {
     #[must_use]
     pub fn request_headers_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.options.request_headers_timeout = positive(timeout);
+        self
+    }
+
+    /// Ends an exchange of which nothing has gone either way for so long: no head, no content, no byte
+    /// that the client took. Answered with 408 while the request is incomplete and with 504 when it is
+    /// complete; in the middle of a response the connection is cut.
+    /// [`Control::set_idle_timeout`](super::Control::set_idle_timeout) changes it for one exchange.
+    /// Default 5 min.
+    #[must_use]
+    pub fn stream_idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.options.stream_idle_timeout = positive(timeout);
+        self
+    }
+
+    /// How long a whole request may take, from its first byte, before it is answered with 408. Does
+    /// not run any more once a response has begun. Default off.
+    #[must_use]
+    pub fn request_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.options.request_timeout = positive(timeout);
+        self
+    }
+
+    /// How long an exchange may take, from the first byte of the request to the last of the response.
+    /// Then as with [`stream_idle_timeout`](Self::stream_idle_timeout).
+    /// [`Control::set_max_duration`](super::Control::set_max_duration) changes it for one exchange.
+    /// Default off.
+    #[must_use]
+    pub fn max_stream_duration(mut self, duration: impl Into<Option<Duration>>) -> Self {
+        self.options.max_stream_duration = positive(duration);
+        self
+    }
+
+    /// Whether HTTP/1.0 is served; otherwise its requests are answered with 426. Default `true`, other
+    /// than in Envoy.
+    #[must_use]
+    pub fn accept_http_10(mut self, accept: bool) -> Self {
+        self.options.http10 = if accept { Http10::Served } else { Http10::Refused };
+        self
+    }
+
+    /// Calls `hook` whenever the server answers a request by itself: it may look at the request that
+    /// failed and change the response (status, fields such as `Server` and `Date`, content), which has
+    /// Envoy's status and text until then. Framing and `Connection` are the server's.
+    #[must_use]
+    pub fn on_local_reply(
+        mut self,
+        hook: impl Fn(&LocalReply<'_>, &mut Response<Bytes>) + Send + Sync + 'static,
+    ) -> Self {
+        self.options.hook = Some(Hook::new(hook));
         self
     }
 

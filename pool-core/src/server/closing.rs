@@ -4,13 +4,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::connection::{Flow, Over};
+use super::house::By;
 use super::socket::Socket;
 use crate::runtime::{Io, Runtime};
 use crate::time::Instant;
 
 /// Bytes read and discarded at most; behind them the client's bytes stay in the kernel, whose window
-/// stops it.
-const DISCARD: usize = 1024 * 1024;
+/// stops it. An upload of ordinary size that was answered early ends within it, also where the client
+/// reads nothing before it has written everything.
+const DISCARD: usize = 16 * 1024 * 1024;
 
 /// ```text
 ///   Flush ---- all written ----> Finish ---- FIN sent ----> Discard ---- FIN or RST ----> closed
@@ -64,7 +66,7 @@ impl Closing {
                     self.step = Step::Finish;
                     Ok(Flow::Again)
                 }
-                Poll::Ready(Err(_)) => Err(Over::Close),
+                Poll::Ready(Err(_)) => Err(Over::Close(By::Client)),
                 Poll::Pending => {
                     let left = socket.outbox.len();
                     if left < *before {
@@ -75,17 +77,17 @@ impl Closing {
                 }
             },
             // Without a timeout nobody waits (as in Envoy).
-            Step::Finish if self.timeout.is_none() => Err(Over::Close),
+            Step::Finish if self.timeout.is_none() => Err(Over::Close(By::Us)),
             Step::Finish => match socket.io.poll_shutdown(cx) {
                 Poll::Ready(Ok(())) => {
                     self.step = Step::Discard(DISCARD);
                     Ok(Flow::Again)
                 }
-                Poll::Ready(Err(_)) => Err(Over::Close),
+                Poll::Ready(Err(_)) => Err(Over::Close(By::Client)),
                 Poll::Pending => Ok(Flow::Wait),
             },
             Step::Discard(left) => match socket.poll_discard(cx) {
-                Poll::Ready(Ok(0) | Err(_)) => Err(Over::Close),
+                Poll::Ready(Ok(0) | Err(_)) => Err(Over::Close(By::Client)),
                 Poll::Ready(Ok(n)) if n < *left => {
                     *left -= n;
                     Ok(Flow::Again)

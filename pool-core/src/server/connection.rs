@@ -7,27 +7,30 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::UPGRADE;
-use http::{Method, Request};
+use http::{Method, Request, Version};
 
 use super::closing::Closing;
-use super::house::{Phase, Place, count};
-use super::incoming::{Incoming, IncomingError, Left, Offer, PeerAddr};
+use super::counters::count;
+use super::house::{By, Phase, Place};
+use super::incoming::{Incoming, Left, Offer, PeerAddr};
 use super::link::Link;
-use super::options::PeerIn;
+use super::options::{Http10, PeerIn};
+use super::pace::Pace;
+use super::report::{Outcome, Reason};
 use super::service::HttpService;
 use super::socket::{Fault, Socket};
+use super::tally::Tally;
 use super::timer::Timer;
 use super::upgrade::Upgraded;
 use crate::report::StreamEnd;
 use crate::runtime::{Io, Runtime};
 use crate::time::Instant;
-use crate::wire::h1::{BodyKind, Error as WireError, ServerEvent};
+use crate::wire::h1::{BodyKind, ServerEvent};
 
 /// Turns of one poll at most, so that a client that never pauses does not keep its thread.
 const TURNS: usize = 128;
-/// Written to a client whose request did not become complete in time. Not by the protocol machine:
-/// for it there is no request yet.
-const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+/// Bytes of a long exchange that are counted before its end.
+const UNCOUNTED: u64 = 256 * 1024;
 
 /// ```text
 ///   +--> Head -----> Waiting -----> Serving -----> Sending -----> Flushing --+
@@ -71,8 +74,8 @@ pub(super) enum Flow {
 /// The connection is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Over {
-    /// Its socket is to be closed.
-    Close,
+    /// Its socket is to be closed, by whose doing.
+    Close(By),
     /// Its socket goes to the service.
     HandOver,
 }
@@ -91,16 +94,20 @@ pub(super) struct Inner<R: Runtime, I, S: HttpService<I>> {
     pub(super) link: Arc<Link<I>>,
     pub(super) content: Content,
     method: Asked,
-    peer: SocketAddr,
+    pub(super) peer: SocketAddr,
     served: u64,
+    pub(super) tally: Tally,
+    pub(super) pace: Pace,
     pub(super) runtime: R,
     timer: Timer<R>,
-    /// When the last exchange ended, or the connection was accepted.
-    idle_since: Instant,
+    pub(super) accepted: Instant,
+    /// When the last exchange ended, or the connection was accepted; `None` until somebody wants to
+    /// know.
+    pub(super) idle_since: Option<Instant>,
     /// When the first byte of an incomplete head had come.
-    head_since: Option<Instant>,
+    pub(super) head_since: Option<Instant>,
     /// Until when another request may come.
-    lives_until: Option<Instant>,
+    pub(super) lives_until: Option<Instant>,
     pub(super) place: Place,
 }
 
@@ -136,8 +143,11 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Connection<R, I, S> {
             method: Asked::Other,
             peer,
             served: 0,
+            tally: Tally::default(),
+            pace: Pace::default(),
             timer: Timer::new(),
-            idle_since: now,
+            accepted: now,
+            idle_since: Some(now),
             head_since: None,
             lives_until: options.max_connection_duration.map(|limit| now + limit),
             runtime,
@@ -157,10 +167,13 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Future for Connection<R, I, S> {
         inner.socket.borrow_buffers();
         let over = inner.run(cx);
         inner.socket.return_buffers();
+        if inner.socket.traffic.read + inner.socket.traffic.written >= UNCOUNTED {
+            inner.count_traffic();
+        }
         match over {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(Over::Close) => {
-                inner.link.close(inner.served);
+            Poll::Ready(Over::Close(by)) => {
+                inner.leave(by);
                 self.0 = None;
             }
             Poll::Ready(Over::HandOver) => {
@@ -175,8 +188,8 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Future for Connection<R, I, S> {
 
 impl<R: Runtime, I, S: HttpService<I>> Drop for Connection<R, I, S> {
     fn drop(&mut self) {
-        if let Some(inner) = &self.0 {
-            inner.link.close(inner.served);
+        if let Some(inner) = &mut self.0 {
+            inner.leave(By::Us);
         }
     }
 }
@@ -189,15 +202,16 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
                 Phase::Open => {}
                 // A response whose head was not written yet will say so (RFC 9112 9.6).
                 Phase::Draining => self.socket.wire.close_after(),
-                Phase::Cut => return Poll::Ready(Over::Close),
+                Phase::Cut => return Poll::Ready(Over::Close(By::Us)),
             }
             match self.turn(cx) {
                 Ok(Flow::Again) => continue,
                 Ok(Flow::Wait) => {}
                 Err(over) => return Poll::Ready(over),
             }
-            let deadline = self.deadline();
-            match self.timer.poll_until(cx, &self.runtime, deadline) {
+            let mut now = None;
+            let deadline = self.deadline(&mut now);
+            match self.timer.poll_until(cx, &self.runtime, deadline, now) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(()) => {
                     if let Err(over) = self.handle_timeout() {
@@ -229,10 +243,20 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
     }
 
     fn read_head(&mut self, cx: &mut Context<'_>) -> Result<Flow, Over> {
-        match self.socket.poll_event(cx) {
-            Poll::Ready(Ok(ServerEvent::Head(request, kind))) => self.begin(request, kind),
-            Poll::Ready(Ok(ServerEvent::Closed) | Err(Fault::Gone)) => Err(Over::Close),
-            Poll::Ready(Ok(_)) => Ok(Flow::Again),
+        let mut event = None;
+        match self.socket.poll_event(cx, &mut event) {
+            Poll::Ready(Ok(())) => match event {
+                Some(ServerEvent::Head(request, kind)) => self.begin(request, kind),
+                Some(ServerEvent::Closed) => Err(Over::Close(By::Client)),
+                Some(
+                    ServerEvent::Data(_)
+                    | ServerEvent::Trailers(_)
+                    | ServerEvent::RequestEnd
+                    | ServerEvent::End(_),
+                )
+                | None => Ok(Flow::Again),
+            },
+            Poll::Ready(Err(Fault::Gone)) => Err(Over::Close(By::Client)),
             Poll::Ready(Err(Fault::Protocol(error))) => self.refuse(error),
             Poll::Pending if !self.socket.wire.is_idle() => {
                 // The clock is read only while a head comes in pieces.
@@ -243,20 +267,24 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
             }
             Poll::Pending => match self.place.house().phase() {
                 Phase::Open => Ok(Flow::Wait),
-                Phase::Draining | Phase::Cut => Err(Over::Close),
+                Phase::Draining | Phase::Cut => Err(Over::Close(By::Us)),
             },
         }
     }
 
     /// A request begins.
     fn begin(&mut self, request: Request<()>, kind: BodyKind) -> Result<Flow, Over> {
-        self.head_since = None;
         self.served += 1;
         let house = self.place.house();
+        let options = &house.options;
         count(&house.counters.requests);
-        if house.options.max_requests_per_connection.is_some_and(|limit| self.served >= limit) {
+        self.pace.begin(options, self.head_since.take());
+        self.tally.begin(self.socket.wire.head_bytes());
+        if options.max_requests_per_connection.is_some_and(|limit| self.served >= limit) {
+            count(&house.counters.max_requests);
             self.socket.wire.close_after();
         }
+        let refuses = options.http10 == Http10::Refused && request.version() == Version::HTTP_10;
         let left = match kind {
             BodyKind::Empty => Left::Nothing,
             BodyKind::Length(length) => Left::Bytes(length),
@@ -273,6 +301,10 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
         let offers = self.method == Asked::Connect || request.headers().contains_key(UPGRADE);
         let offer = if offers { Offer::Tunnel } else { Offer::None };
         self.link.begin(self.served, left != Left::Nothing);
+        if refuses {
+            self.socket.wire.close_after();
+            return self.stop(Reason::Http10, Some(&request));
+        }
         let incoming = Incoming::new(self.link.clone(), self.served, self.peer, left, offer);
         let mut request = request.map(|()| incoming);
         if self.place.house().options.peer == PeerIn::BodyAndExtensions {
@@ -291,11 +323,16 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
 
     /// Writes what waits to be written.
     pub(super) fn flush(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Over> {
-        match self.socket.poll_write(cx) {
+        let before = self.socket.traffic.written;
+        let written = self.socket.poll_write(cx);
+        if self.socket.traffic.written != before {
+            self.pace.stir();
+        }
+        match written {
             Poll::Ready(Ok(())) => Ok(Poll::Ready(())),
             Poll::Ready(Err(error)) => {
                 tracing::debug!(peer = %self.peer, %error, "write failed");
-                Err(Over::Close)
+                Err(Over::Close(By::Client))
             }
             Poll::Pending => Ok(Poll::Pending),
         }
@@ -303,26 +340,30 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
 
     /// The response is out: what becomes of the connection.
     fn end_exchange(&mut self) -> Result<Flow, Over> {
-        self.link.close(self.served);
+        self.idle_since = None;
+        self.conclude(Outcome::Complete);
+        self.body.set(None);
         // What came of the request and was not read is of no use any more.
         self.socket.next_exchange();
         let end = loop {
-            match self.socket.next_told() {
-                Ok(Some(ServerEvent::End(end))) => break end,
-                Ok(Some(ServerEvent::Closed) | None) | Err(_) => break StreamEnd::RequestUnfinished,
-                Ok(Some(_)) => {}
+            let mut event = None;
+            match (self.socket.next_told(&mut event), event) {
+                (Ok(()), Some(ServerEvent::End(end))) => break end,
+                (Ok(()), Some(ServerEvent::Closed) | None) | (Err(_), _) => {
+                    break StreamEnd::RequestUnfinished;
+                }
+                (Ok(()), Some(_)) => {}
             }
         };
         self.content = Content::Read;
         match end {
             StreamEnd::Complete => {
                 self.socket.next_exchange();
-                self.idle_since = self.runtime.now();
                 self.stage = Stage::Head;
                 Ok(Flow::Again)
             }
             // All of the request was read and no other follows: nothing can cross our FIN.
-            StreamEnd::CloseNotified => Err(Over::Close),
+            StreamEnd::CloseNotified => Err(Over::Close(By::Us)),
             StreamEnd::Final
             | StreamEnd::RequestUnfinished
             | StreamEnd::LocalReset
@@ -331,91 +372,9 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
         }
     }
 
-    /// Answers a request that broke the protocol, as far as that can be, and closes.
-    pub(super) fn refuse(&mut self, error: WireError) -> Result<Flow, Over> {
-        tracing::debug!(peer = %self.peer, %error, "request refused");
-        self.link.fail(IncomingError::Protocol(error));
-        self.abandon();
-        if matches!(error, WireError::Eof(_)) {
-            return Err(Over::Close);
-        }
-        count(&self.place.house().counters.refused);
-        self.socket.wire.send_refusal(&mut self.socket.outbox);
-        Ok(self.close())
-    }
-
-    /// Drops what the service was doing.
-    pub(super) fn abandon(&mut self) {
-        self.request = None;
-        self.call.set(None);
-        self.body.set(None);
-        self.content = Content::Read;
-        self.link.close(self.served);
-    }
-
-    /// Closes in the way of RFC 9112 9.6, so that what was written can be read.
-    pub(super) fn close(&mut self) -> Flow {
-        let closing = Closing::new(self.place.house().options.delayed_close_timeout, self.runtime.now());
-        self.stage = Stage::Closing(closing);
-        Flow::Again
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        let options = &self.place.house().options;
-        match &self.stage {
-            Stage::Head => {
-                let idle = options.idle_timeout.map(|limit| self.idle_since + limit);
-                let head = self.head_since.zip(options.request_headers_timeout);
-                let head = head.map(|(since, limit)| since + limit);
-                [idle, head, self.lives_until].into_iter().flatten().min()
-            }
-            Stage::Waiting | Stage::Serving | Stage::Sending | Stage::Flushing => self.lives_until,
-            Stage::HandingOver => None,
-            Stage::Closing(closing) => closing.deadline(),
-        }
-    }
-
-    fn handle_timeout(&mut self) -> Result<(), Over> {
-        let now = self.runtime.now();
-        match &self.stage {
-            Stage::Head if self.socket.wire.is_idle() => {
-                count(&self.place.house().counters.timeouts);
-                Err(Over::Close)
-            }
-            // Only its age: the request that is coming in is the last one.
-            Stage::Head if !self.is_late(now) => {
-                self.outlive();
-                Ok(())
-            }
-            Stage::Head => {
-                count(&self.place.house().counters.timeouts);
-                self.socket.outbox.push_slice(TIMED_OUT);
-                self.close();
-                Ok(())
-            }
-            Stage::Waiting | Stage::Serving | Stage::Sending | Stage::Flushing | Stage::HandingOver => {
-                self.outlive();
-                Ok(())
-            }
-            Stage::Closing(_) => Err(Over::Close),
-        }
-    }
-
-    /// Whether a head takes too long to come.
-    fn is_late(&self, now: Instant) -> bool {
-        let options = &self.place.house().options;
-        let idle = options.idle_timeout.is_some_and(|limit| now >= self.idle_since + limit);
-        let head = self.head_since.zip(options.request_headers_timeout);
-        idle || head.is_some_and(|(since, limit)| now >= since + limit)
-    }
-
-    /// The connection has reached its age: its current exchange is the last.
-    fn outlive(&mut self) {
-        self.lives_until = None;
-        self.socket.wire.close_after();
-    }
-
-    fn hand_over(self) {
+    fn hand_over(mut self) {
+        self.settle(Outcome::Upgraded);
+        self.count_traffic();
         let Self { socket, link, place, .. } = self;
         let (io, early) = socket.into_parts();
         // Nobody may have asked for it: then this closes it.

@@ -2,13 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, Response, StatusCode};
 
 use super::link::Link;
+use super::report::Report;
 
-/// Steers the exchange of one request while its body is elsewhere: interim responses, and whether
-/// the client is asked for content. Made by [`Incoming::control`](super::Incoming::control); clones
+/// Steers the exchange of one request while its body is elsewhere: interim responses, whether the
+/// client is asked for content, how long it may take; and tells how it ended. Made by [`Incoming::control`](super::Incoming::control); clones
 /// are cheap, and any of them may be used from any task. Once the response is complete, or the
 /// connection gone, nothing that it is asked for happens.
 pub struct Control<I> {
@@ -50,5 +52,37 @@ impl<I> Control<I> {
     /// Call it before the body is polled for the first time.
     pub fn withhold_continue(&self) {
         self.link.withhold_continue(self.serial);
+    }
+
+    /// Another [`stream_idle_timeout`](super::Builder::stream_idle_timeout) for this exchange (Envoy: a
+    /// route's `idle_timeout`); `None` or zero is none.
+    pub fn set_idle_timeout(&self, timeout: impl Into<Option<Duration>>) {
+        let timeout = timeout.into().filter(|timeout| !timeout.is_zero());
+        self.link.limit(self.serial, |limits| limits.idle = Some(timeout));
+    }
+
+    /// Another [`max_stream_duration`](super::Builder::max_stream_duration) for this exchange, from the
+    /// first byte of its request; `None` or zero is none.
+    pub fn set_max_duration(&self, duration: impl Into<Option<Duration>>) {
+        let duration = duration.into().filter(|duration| !duration.is_zero());
+        self.link.limit(self.serial, |limits| limits.whole = Some(duration));
+    }
+
+    /// How the exchange ended; `None` while it is in progress, and once the connection serves another.
+    ///
+    /// It is there when the server drops what it has of the service: the body of the response, which
+    /// it keeps until the exchange is over, or the future of the response, if none was given. So a
+    /// guard in both of them reads it in its `Drop`:
+    ///
+    /// ```text
+    ///   future of the response { guard } ---- Ok(response) ----> body { guard } ---- last byte sent ---+
+    ///        |                                                     |                                   |
+    ///        +---- time-out, client gone, shutdown ----------------+-----------------> Drop: report() <+
+    /// ```
+    ///
+    /// A guard in a future that ends with an error finds nothing: that is the service's own to tell.
+    #[must_use]
+    pub fn report(&self) -> Option<Report> {
+        self.link.report(self.serial)
     }
 }

@@ -1,11 +1,14 @@
 //! What all connections of a server share: settings, counters, and who is there.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
+use super::counters::{Counters, count};
 use super::options::Options;
 use super::snapshot::Snapshot;
+use crate::pool::Histogram;
 
 /// ```text
 ///   Open ---- shutdown ----> Draining ---- its deadline ----> Cut
@@ -38,28 +41,14 @@ pub(crate) struct House {
     book: Mutex<Book>,
 }
 
-/// Things that happened, since the server began.
-#[derive(Default)]
-pub(crate) struct Counters {
-    pub(crate) accepted: AtomicU64,
-    pub(crate) accept_errors: AtomicU64,
-    pub(crate) requests: AtomicU64,
-    pub(crate) refused: AtomicU64,
-    pub(crate) timeouts: AtomicU64,
-    pub(crate) failures: AtomicU64,
-}
-
-/// Adds one.
-pub(crate) fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
-}
-
 /// Who is there, and who waits for what.
 struct Book {
     /// Wakers of connections, by their place.
     places: Vec<Option<Waker>>,
     free: Vec<usize>,
     active: usize,
+    /// How long connections that are gone had been there.
+    length_ms: Histogram,
     acceptor: Acceptor,
     /// Shutdowns that wait for everybody to be gone.
     leaving: Vec<Waker>,
@@ -83,6 +72,7 @@ impl House {
                 places: Vec::new(),
                 free: Vec::new(),
                 active: 0,
+                length_ms: Histogram::default(),
                 acceptor: Acceptor::There(None),
                 leaving: Vec::new(),
             }),
@@ -95,16 +85,10 @@ impl House {
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Snapshot {
-            accepted: read(&self.counters.accepted),
-            active: self.book().active as u64,
-            requests: read(&self.counters.requests),
-            accept_errors: read(&self.counters.accept_errors),
-            refused: read(&self.counters.refused),
-            timeouts: read(&self.counters.timeouts),
-            failures: read(&self.counters.failures),
-        }
+        let book = self.book();
+        let (active, length_ms) = (book.active, book.length_ms.clone());
+        drop(book);
+        Snapshot::of(&self.counters, active, length_ms)
     }
 
     /// Gives a new connection its place.
@@ -115,7 +99,12 @@ impl House {
             book.places.push(None);
             book.places.len() - 1
         });
-        Place { house: self.clone(), index, known: None }
+        Place {
+            house: self.clone(),
+            index,
+            known: None,
+            leaves: Leaves { by: By::Us, during: During::Rest, after: None },
+        }
     }
 
     /// Whether another connection may be taken. The acceptor is woken when that may have changed, and
@@ -190,6 +179,35 @@ pub(crate) struct Place {
     index: usize,
     /// The waker that the book has, so that an unchanged one costs no lock.
     known: Option<Waker>,
+    /// How the connection ends, as far as is known.
+    pub(crate) leaves: Leaves,
+}
+
+/// The end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leaves {
+    pub(crate) by: By,
+    pub(crate) during: During,
+    /// How long it had been there, if that is to be counted.
+    pub(crate) after: Option<Duration>,
+}
+
+/// Who closed a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// This side.
+    Us,
+    /// The client, or the transport.
+    Client,
+}
+
+/// Whether an exchange was in progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum During {
+    /// None was, or it had become a tunnel.
+    Rest,
+    /// One was.
+    Exchange,
 }
 
 impl Place {
@@ -213,10 +231,23 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        let Leaves { by, during, after } = self.leaves;
+        let counters = &self.house.counters;
+        let (all, busy) = match by {
+            By::Us => (&counters.destroyed_local, &counters.destroyed_local_busy),
+            By::Client => (&counters.destroyed_remote, &counters.destroyed_remote_busy),
+        };
+        count(all);
+        if during == During::Exchange {
+            count(busy);
+        }
         let mut book = self.house.book();
         let old = book.places.get_mut(self.index).and_then(Option::take);
         book.free.push(self.index);
         book.active -= 1;
+        if let Some(after) = after {
+            book.length_ms.record(after);
+        }
         let mut wakers = book.leaving_if_gone();
         if book.active + 1 == self.house.options.max_connections {
             if let Acceptor::There(waker) = &mut book.acceptor {

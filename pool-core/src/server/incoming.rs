@@ -92,12 +92,13 @@ impl<I> Incoming<I> {
     /// is being read elsewhere.
     #[must_use]
     pub fn control(&self) -> Control<I> {
+        self.link.watch();
         Control::new(self.link.clone(), self.serial)
     }
 
     /// Sends an interim response, as [`Control::send_interim`] does.
     pub fn send_interim(&self, status: StatusCode, headers: HeaderMap) {
-        self.control().send_interim(status, headers);
+        Control::new(self.link.clone(), self.serial).send_interim(status, headers);
     }
 
     /// The connection as a byte stream, if the client sent CONNECT or `Upgrade` and the service

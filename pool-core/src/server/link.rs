@@ -18,6 +18,8 @@ use http::{HeaderMap, Response};
 use http_body::Frame;
 
 use super::incoming::IncomingError;
+use super::pace::Overrides;
+use super::report::Report;
 use super::upgrade::Upgraded;
 
 pub(crate) struct Link<I> {
@@ -27,6 +29,8 @@ pub(crate) struct Link<I> {
     looks_soon: AtomicBool,
     /// An interim response waits.
     has_interim: AtomicBool,
+    /// Somebody may ask how the exchange ended.
+    is_watched: AtomicBool,
 }
 
 struct State<I> {
@@ -41,7 +45,9 @@ struct State<I> {
     driver: Option<Waker>,
     interim: Vec<Response<()>>,
     hundred: Hundred,
+    limits: Overrides,
     tunnel: Tunnel<I>,
+    report: Option<Report>,
 }
 
 /// Who sends `100 Continue`.
@@ -106,10 +112,13 @@ impl<I> Link<I> {
                 driver: None,
                 interim: Vec::new(),
                 hundred: Hundred::Connection,
+                limits: Overrides::default(),
                 tunnel: Tunnel::Unclaimed,
+                report: None,
             }),
             looks_soon: AtomicBool::new(false),
             has_interim: AtomicBool::new(false),
+            is_watched: AtomicBool::new(false),
         }
     }
 
@@ -130,7 +139,10 @@ impl<I> Link<I> {
         state.reader = Reader::Idle;
         state.interim.clear();
         state.hundred = Hundred::Connection;
+        state.limits = Overrides::default();
         state.tunnel = Tunnel::Unclaimed;
+        state.report = None;
+        self.is_watched.store(false, Ordering::Relaxed);
         self.has_interim.store(false, Ordering::Relaxed);
     }
 
@@ -140,14 +152,15 @@ impl<I> Link<I> {
         self.looks_soon.store(true, Ordering::Relaxed);
     }
 
-    /// What the reader wants. From here on it wakes `driver` when that changes.
-    pub(crate) fn look(&self, driver: &Waker) -> Wish {
+    /// What the reader wants, and the service's limits. From here on `driver` is woken when that
+    /// changes.
+    pub(crate) fn look(&self, driver: &Waker) -> (Wish, Overrides) {
         let mut state = self.state();
         self.looks_soon.store(false, Ordering::Relaxed);
         if !state.driver.as_ref().is_some_and(|known| known.will_wake(driver)) {
             state.driver = Some(driver.clone());
         }
-        state.wish()
+        (state.wish(), state.limits)
     }
 
     /// What the reader wants, for a connection that goes on working.
@@ -191,12 +204,21 @@ impl<I> Link<I> {
         self.tell(|state| state.content = Content::Broken(error));
     }
 
-    /// The exchange is over, or the connection is: nothing of it is offered any more.
-    pub(crate) fn close(&self, serial: u64) {
+    /// Whether somebody may ask how the exchange ended.
+    #[inline]
+    pub(crate) fn is_watched(&self) -> bool {
+        self.is_watched.load(Ordering::Relaxed)
+    }
+
+    /// The exchange is over with the connection being handed over, which is still to be fetched.
+    pub(crate) fn settle(&self, report: Option<Report>) {
+        self.state().report = report;
+    }
+
+    /// The exchange is over: nothing of it is offered any more.
+    pub(crate) fn close(&self, report: Option<Report>) {
         let mut state = self.state();
-        if state.serial != serial {
-            return;
-        }
+        state.report = report;
         if matches!(state.content, Content::More) {
             state.content = Content::Broken(IncomingError::Closed);
         }
@@ -235,6 +257,29 @@ impl<I> Link<I> {
     }
 
     // The other side.
+
+    /// Somebody may ask how the exchange ended.
+    pub(crate) fn watch(&self) {
+        self.is_watched.store(true, Ordering::Relaxed);
+    }
+
+    /// How exchange `serial` ended.
+    pub(crate) fn report(&self, serial: u64) -> Option<Report> {
+        let state = self.state();
+        state.report.filter(|_| state.serial == serial)
+    }
+
+    /// Changes the limits of exchange `serial`.
+    pub(crate) fn limit(&self, serial: u64, change: impl FnOnce(&mut Overrides)) {
+        let mut state = self.state();
+        if state.serial != serial {
+            return;
+        }
+        change(&mut state.limits);
+        let driver = self.driver_to_wake(&state);
+        drop(state);
+        driver.into_iter().for_each(Waker::wake);
+    }
 
     /// The next frame of the content of exchange `serial`.
     pub(crate) fn poll_frame(

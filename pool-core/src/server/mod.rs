@@ -19,15 +19,23 @@
 //! |---|---|---|
 //! | [`idle_timeout`](Builder::idle_timeout) | 1 h | Envoy |
 //! | [`request_headers_timeout`](Builder::request_headers_timeout) | off | Envoy |
+//! | [`stream_idle_timeout`](Builder::stream_idle_timeout) | 5 min | Envoy |
+//! | [`request_timeout`](Builder::request_timeout) | off | Envoy |
+//! | [`max_stream_duration`](Builder::max_stream_duration) | off | Envoy |
 //! | [`max_requests_per_connection`](Builder::max_requests_per_connection) | none | Envoy |
 //! | [`max_connection_duration`](Builder::max_connection_duration) | none | Envoy, as with `http1_safe_max_connection_duration` |
 //! | [`max_connections`](Builder::max_connections) | none | Envoy: `max_active_downstream_connections` |
 //! | [`delayed_close_timeout`](Builder::delayed_close_timeout) | 1 s | Envoy; closes as RFC 9112 9.6 |
+//! | [`accept_http_10`](Builder::accept_http_10) | yes | Envoy: no |
+//!
+//! All of an exchange that is not request and response is in [`Control`]: interim responses, its own
+//! time limits, how it ended.
 //!
 //! How a connection ends: after the response that says `close`, after a timeout, or with
 //! [`ServerHandle::shutdown`]. A request that breaks the protocol gets the status of
 //! [`crate::wire::h1::Error::status`] and the end of the connection; one that the service fails to
-//! answer gets 500 and the same.
+//! answer gets 500 and the same. [`Builder::on_local_reply`] has a say in these responses, and
+//! [`Control::report`] tells how an exchange ended.
 
 mod acceptor;
 mod answer;
@@ -35,14 +43,21 @@ mod builder;
 mod closing;
 mod connection;
 mod control;
+mod counters;
+mod ending;
 mod handle;
 mod house;
 mod incoming;
 mod link;
+mod local_reply;
 mod options;
+mod pace;
+mod report;
 mod service;
 mod snapshot;
 mod socket;
+mod tally;
+mod timeouts;
 mod timer;
 mod upgrade;
 
@@ -50,6 +65,8 @@ pub use builder::Builder;
 pub use control::Control;
 pub use handle::ServerHandle;
 pub use incoming::{Incoming, IncomingError, PeerAddr};
+pub use local_reply::{Known, LocalReply};
+pub use report::{Outcome, Reason, Report, Volume};
 pub use service::{BoxError, HttpService, ServiceFn, service_fn};
 pub use snapshot::Snapshot;
 pub use upgrade::{NotUpgraded, Upgrade, Upgraded};

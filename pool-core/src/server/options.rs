@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::local_reply::Hook;
 use crate::wire::h1::Limits as H1Limits;
 
 /// Settings of all connections of a server; names and defaults are Envoy's where it has them.
@@ -13,6 +14,11 @@ pub(crate) struct Options {
     pub(crate) max_connection_duration: Option<Duration>,
     pub(crate) max_connections: usize,
     pub(crate) delayed_close_timeout: Option<Duration>,
+    pub(crate) stream_idle_timeout: Option<Duration>,
+    pub(crate) request_timeout: Option<Duration>,
+    pub(crate) max_stream_duration: Option<Duration>,
+    pub(crate) http10: Http10,
+    pub(super) hook: Option<Hook>,
     pub(crate) h1: H1Limits,
     pub(crate) peer: PeerIn,
 }
@@ -26,6 +32,15 @@ pub(crate) enum PeerIn {
     Body,
 }
 
+/// What becomes of HTTP/1.0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Http10 {
+    /// It is served.
+    Served,
+    /// 426.
+    Refused,
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -35,6 +50,11 @@ impl Default for Options {
             max_connection_duration: None,
             max_connections: usize::MAX,
             delayed_close_timeout: Some(Duration::from_secs(1)),
+            stream_idle_timeout: Some(Duration::from_secs(300)),
+            request_timeout: None,
+            max_stream_duration: None,
+            http10: Http10::Served,
+            hook: None,
             h1: H1Limits::default(),
             peer: PeerIn::BodyAndExtensions,
         }

@@ -21,6 +21,15 @@ pub(crate) struct Socket<I> {
     ahead: Option<ServerEvent>,
     told: Told,
     flush: Flush,
+    /// Bytes read and written that were not counted yet.
+    pub(crate) traffic: Traffic,
+}
+
+/// Bytes of both directions.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) read: u64,
+    pub(crate) written: u64,
 }
 
 /// Whether the protocol machine may have more to tell without further bytes.
@@ -55,6 +64,7 @@ impl<I: Io> Socket<I> {
             ahead: None,
             told: Told::Everything,
             flush: Flush::Done,
+            traffic: Traffic::default(),
         }
     }
 
@@ -74,54 +84,59 @@ impl<I: Io> Socket<I> {
         }
     }
 
-    /// The next event of what has been read.
+    /// The next event of what has been read, into a place that holds `None`: events are large.
     #[inline]
-    pub(crate) fn next_told(&mut self) -> Result<Option<ServerEvent>, WireError> {
-        if let Some(event) = self.ahead.take() {
-            return Ok(Some(event));
+    pub(crate) fn next_told(&mut self, event: &mut Option<ServerEvent>) -> Result<(), WireError> {
+        if self.ahead.is_some() {
+            *event = self.ahead.take();
+            return Ok(());
         }
-        if self.told == Told::Everything {
-            return Ok(None);
+        if self.told == Told::Perhaps {
+            self.wire.poll_event_into(&mut Input::nothing(), event)?;
+            if event.is_none() {
+                self.told = Told::Everything;
+            }
         }
-        let event = self.wire.poll_event(&mut Input::nothing())?;
-        if event.is_none() {
-            self.told = Told::Everything;
-        }
-        Ok(event)
+        Ok(())
     }
 
-    /// The next event, read from the stream if need be.
-    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<ServerEvent, Fault>> {
-        match self.next_told() {
-            Ok(Some(event)) => return Poll::Ready(Ok(event)),
-            Ok(None) => {}
+    /// The next event, read from the stream if need be, into a place that holds `None`.
+    pub(crate) fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+        event: &mut Option<ServerEvent>,
+    ) -> Poll<Result<(), Fault>> {
+        match self.next_told(event) {
+            Ok(()) if event.is_some() => return Poll::Ready(Ok(())),
+            Ok(()) => {}
             Err(error) => return Poll::Ready(Err(Fault::Protocol(error))),
         }
         while self.wire.wants_input() {
-            let Self { io, wire, .. } = self;
+            let Self { io, wire, traffic, .. } = self;
             let mut scratch = Scratch::take();
             let Ok(n) = ready!(io.poll_read(cx, &mut scratch)) else {
                 return Poll::Ready(Err(Fault::Gone));
             };
-            let event = if n == 0 {
-                feed(wire, &mut Input::eof())
+            traffic.read += n as u64;
+            let fed = if n == 0 {
+                feed(wire, &mut Input::eof(), event)
             } else {
                 match scratch.filled(n) {
                     Filled::Kept(scratch, n) => {
-                        feed(wire, &mut Input::new(scratch.get(..n).unwrap_or_default()))
+                        feed(wire, &mut Input::new(scratch.get(..n).unwrap_or_default()), event)
                     }
-                    Filled::Lent(bytes) => feed(wire, &mut Input::lent(&bytes)),
+                    Filled::Lent(bytes) => feed(wire, &mut Input::lent(&bytes), event),
                 }
             };
-            match event {
-                Ok(Some(event)) => {
+            match fed {
+                Ok(()) if event.is_some() => {
                     self.told = Told::Perhaps;
-                    return Poll::Ready(Ok(event));
+                    return Poll::Ready(Ok(()));
                 }
                 // Half-closed while a request is being answered: for HTTP that is a client that has
                 // gone (as in Envoy).
-                Ok(None) if n == 0 => return Poll::Ready(Err(Fault::Gone)),
-                Ok(None) => {}
+                Ok(()) if n == 0 => return Poll::Ready(Err(Fault::Gone)),
+                Ok(()) => {}
                 Err(error) => return Poll::Ready(Err(Fault::Protocol(error))),
             }
         }
@@ -131,13 +146,17 @@ impl<I: Io> Socket<I> {
     /// Looks whether the request ends with what has been read, so that its end is known as early as
     /// its last byte.
     pub(crate) fn look_ahead(&mut self) -> Result<Option<()>, WireError> {
-        match self.next_told()? {
-            Some(ServerEvent::RequestEnd) => Ok(Some(())),
-            other => {
-                self.ahead = other;
-                Ok(None)
+        if self.ahead.is_none() && self.told == Told::Perhaps {
+            self.wire.poll_event_into(&mut Input::nothing(), &mut self.ahead)?;
+            if self.ahead.is_none() {
+                self.told = Told::Everything;
             }
         }
+        let ends = matches!(self.ahead, Some(ServerEvent::RequestEnd));
+        if ends {
+            self.ahead = None;
+        }
+        Ok(ends.then_some(()))
     }
 
     /// After an exchange: the next request may have been read with the last one.
@@ -148,11 +167,21 @@ impl<I: Io> Socket<I> {
     /// Writes as much as the stream takes; `Ready` once nothing is left.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.outbox.is_empty() {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let count = self.outbox.slices(&mut slices);
-            match ready!(self.io.poll_write_vectored(cx, slices.get(..count).unwrap_or_default()))? {
+            // Nearly always it is one slice; the room for many is not made for it.
+            let written = match self.outbox.only_slice() {
+                Some(slice) => self.io.poll_write_vectored(cx, &[IoSlice::new(slice)]),
+                None => {
+                    let mut slices = [IoSlice::new(&[]); SLICES];
+                    let count = self.outbox.slices(&mut slices);
+                    self.io.poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
+                }
+            };
+            match ready!(written)? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                n => self.outbox.advance(n),
+                n => {
+                    self.traffic.written += n as u64;
+                    self.outbox.advance(n);
+                }
             }
             self.flush = Flush::Due;
         }
@@ -165,7 +194,9 @@ impl<I: Io> Socket<I> {
 
     /// Reads and forgets; how many bytes, 0 at the end.
     pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.io.poll_read(cx, &mut Scratch::take())
+        let n = ready!(self.io.poll_read(cx, &mut Scratch::take()))?;
+        self.traffic.read += n as u64;
+        Poll::Ready(Ok(n))
     }
 
     /// The stream, and what was read beyond the request that made it a tunnel.
@@ -176,8 +207,8 @@ impl<I: Io> Socket<I> {
 }
 
 /// The first event of what was read; the machine keeps the rest.
-fn feed(wire: &mut Wire, input: &mut Input<'_>) -> Result<Option<ServerEvent>, WireError> {
-    let event = wire.poll_event(input);
+fn feed(wire: &mut Wire, input: &mut Input<'_>, event: &mut Option<ServerEvent>) -> Result<(), WireError> {
+    let fed = wire.poll_event_into(input, event);
     wire.keep(input);
-    event
+    fed
 }

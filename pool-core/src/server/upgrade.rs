@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 
-use super::house::{Phase, Place};
+use super::counters::{add, count};
+use super::house::{By, Phase, Place};
 use super::link::Link;
 use crate::runtime::Io;
 
@@ -77,6 +78,7 @@ impl<I> fmt::Debug for Upgraded<I> {
 
 impl<I: Io> Upgraded<I> {
     pub(crate) fn new(io: I, early: Bytes, place: Place) -> Self {
+        count(&place.house().counters.upgrades);
         Self { io, early, place }
     }
 
@@ -90,6 +92,12 @@ impl<I: Io> Upgraded<I> {
     }
 }
 
+impl<I> Drop for Upgraded<I> {
+    fn drop(&mut self) {
+        count(&self.place.house().counters.upgrades_ended);
+    }
+}
+
 impl<I: Io> Io for Upgraded<I> {
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         if !self.early.is_empty() {
@@ -97,11 +105,23 @@ impl<I: Io> Io for Upgraded<I> {
             self.early.copy_to_slice(into.get_mut(..n).unwrap_or_default());
             return Poll::Ready(Ok(n));
         }
-        self.io(cx)?.poll_read(cx, into)
+        let read = self.io(cx)?.poll_read(cx, into);
+        match &read {
+            Poll::Ready(Ok(0) | Err(_)) if !into.is_empty() => self.place.leaves.by = By::Client,
+            Poll::Ready(Ok(n)) => add(&self.place.house().counters.rx_bytes, *n as u64),
+            Poll::Ready(Err(_)) | Poll::Pending => {}
+        }
+        read
     }
 
     fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        self.io(cx)?.poll_write_vectored(cx, bufs)
+        let written = self.io(cx)?.poll_write_vectored(cx, bufs);
+        match &written {
+            Poll::Ready(Ok(n)) => add(&self.place.house().counters.tx_bytes, *n as u64),
+            Poll::Ready(Err(_)) => self.place.leaves.by = By::Client,
+            Poll::Pending => {}
+        }
+        written
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,6 +1,6 @@
 //! A recording told by things instead of by steps: the life of each request, connection and pool.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::replay::{Event, Replay, ReplayError};
 use super::step::{Afterwards, Entry, Note, Step};
@@ -198,11 +198,11 @@ impl History {
 struct Scribe {
     history: History,
     /// What ids mean at present.
-    clusters: HashMap<u32, usize>,
-    pools: HashMap<PoolId, usize>,
-    connections: HashMap<(PoolId, ConnId), usize>,
-    waiting: HashMap<(PoolId, WaiterId), usize>,
-    requests: HashMap<u64, usize>,
+    clusters: BTreeMap<u32, usize>,
+    pools: BTreeMap<PoolId, usize>,
+    connections: BTreeMap<(PoolId, ConnId), usize>,
+    waiting: BTreeMap<(PoolId, WaiterId), usize>,
+    requests: BTreeMap<u64, usize>,
     /// The request that asked last: what a pool orders next, it orders for it.
     asking: Option<usize>,
     is_first: bool,
@@ -221,11 +221,11 @@ impl Scribe {
                 entries: 0,
                 end: Ok(()),
             },
-            clusters: HashMap::new(),
-            pools: HashMap::new(),
-            connections: HashMap::new(),
-            waiting: HashMap::new(),
-            requests: HashMap::new(),
+            clusters: BTreeMap::new(),
+            pools: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            requests: BTreeMap::new(),
             asking: None,
             is_first: true,
         }

@@ -4,6 +4,7 @@
 mod limits;
 mod outbox;
 mod pair;
+mod refusal;
 mod roundtrip;
 mod scenarios;
 mod sending;

@@ -2,13 +2,15 @@
 
 use crate::cases::{Bench, CaseRun};
 use crate::error::{Error, Result};
+use crate::proxy::Serve;
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
 pool-bench: what HTTP connection pools cost, ours and the field's, in one run
 
-usage: pool-bench <micro|client|idle|all> [options]
+usage: pool-bench <micro|client|idle|proxy|all> [options]
        pool-bench origin [--core N]        the loopback server; ends with its standard input
+       pool-bench serve <floor|hyper|pingora> <listen> <origin>   a proxy; ends likewise
 
 options:
   --quick             fewer and shorter cases, one round: a check that all of it runs
@@ -28,6 +30,7 @@ pub(crate) enum Command {
     Help,
     Bench(Plan),
     Origin(Origin),
+    Serve(Serve),
     /// Inside a measured process.
     Case(CaseRun),
 }
@@ -64,6 +67,7 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Comma
     match first.as_str() {
         "--help" | "-h" | "help" => Ok(Command::Help),
         "origin" => origin(arguments).map(Command::Origin),
+        "serve" => serve(arguments).map(Command::Serve),
         "case" => CaseRun::parse(&arguments.collect::<Vec<_>>()).map(Command::Case),
         "all" => plan(Bench::ALL.to_vec(), arguments).map(Command::Bench),
         name => match Bench::named(name) {
@@ -115,6 +119,12 @@ fn origin(mut arguments: impl Iterator<Item = String>) -> Result<Origin> {
         }
     }
     Ok(origin)
+}
+
+fn serve(mut arguments: impl Iterator<Item = String>) -> Result<Serve> {
+    let mut word = |name: &str| arguments.next().ok_or_else(|| Error::new(format!("serve: which {name}?")));
+    let (peer, listen, origin) = (word("proxy")?, word("address")?, word("origin")?);
+    Ok(Serve { peer, listen: listen.parse()?, origin: origin.parse()? })
 }
 
 fn value(option: &str, value: Option<String>) -> Result<String> {
@@ -170,6 +180,7 @@ mod tests {
         assert_eq!(parsed("micro --rounds"), Err("--rounds needs a value".to_owned()));
         assert_eq!(parsed("micro --rounds x"), Err("--rounds: x is no number".to_owned()));
         assert_eq!(parsed("micro --rounds 0"), Err("--rounds 0 measures nothing".to_owned()));
+        assert_eq!(parsed("serve floor"), Err("serve: which address?".to_owned()));
         assert_eq!(parsed("origin --core"), Err("--core needs a value".to_owned()));
     }
 

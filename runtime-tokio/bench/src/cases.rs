@@ -6,22 +6,24 @@ use std::net::SocketAddr;
 
 use crate::error::{Error, Result};
 
-/// Which of the three benchmarks.
+/// Which of the benchmarks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bench {
     Micro,
     Client,
     Idle,
+    Proxy,
 }
 
 impl Bench {
-    pub(crate) const ALL: [Self; 3] = [Self::Micro, Self::Client, Self::Idle];
+    pub(crate) const ALL: [Self; 4] = [Self::Micro, Self::Client, Self::Idle, Self::Proxy];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Micro => "micro",
             Self::Client => "client",
             Self::Idle => "idle",
+            Self::Proxy => "proxy",
         }
     }
 
@@ -32,7 +34,7 @@ impl Bench {
     /// The figure that ratios are taken of.
     pub(crate) fn main_figure(self) -> &'static str {
         match self {
-            Self::Micro | Self::Client => "cpu_us",
+            Self::Micro | Self::Client | Self::Proxy => "cpu_us",
             Self::Idle => "heap_b",
         }
     }
@@ -102,6 +104,9 @@ pub(crate) enum Load {
     Client { body: usize, concurrency: usize },
     /// `connections` idle connections.
     Idle { connections: usize },
+    /// GET through an HTTP/1.1 proxy with a body of `body` bytes in the response, `concurrency` requests
+    /// in flight, each on a connection of its own.
+    Proxy { body: usize, concurrency: usize },
 }
 
 impl Load {
@@ -110,6 +115,7 @@ impl Load {
             Self::Micro { .. } | Self::Queue { .. } => Bench::Micro,
             Self::Client { .. } => Bench::Client,
             Self::Idle { .. } => Bench::Idle,
+            Self::Proxy { .. } => Bench::Proxy,
         }
     }
 }
@@ -123,7 +129,9 @@ impl fmt::Display for Load {
                 write!(f, "keys={keys} connections={connections} threads={threads} pattern={pattern}")
             }
             Self::Queue { waiters, turn } => write!(f, "waiters={waiters} turn={}", turn.name()),
-            Self::Client { body, concurrency } => write!(f, "body={body} concurrency={concurrency}"),
+            Self::Client { body, concurrency } | Self::Proxy { body, concurrency } => {
+                write!(f, "body={body} concurrency={concurrency}")
+            }
             Self::Idle { connections } => write!(f, "connections={connections}"),
         }
     }
@@ -146,6 +154,7 @@ pub(crate) fn of(bench: Bench, quick: bool) -> Vec<Case> {
             let connections = if quick { 200 } else { 1000 };
             vec![Case { load: Load::Idle { connections }, operations: 1 }]
         }
+        Bench::Proxy => proxy(quick),
     }
 }
 
@@ -192,14 +201,22 @@ fn client(quick: bool) -> Vec<Case> {
     shapes.iter().map(case).collect()
 }
 
+fn proxy(quick: bool) -> Vec<Case> {
+    let shapes: &[(usize, u64)] = if quick { &[(100, 5_000)] } else { &[(100, 200_000), (16_384, 100_000)] };
+    let case = |&(body, operations)| Case { load: Load::Proxy { body, concurrency: 64 }, operations };
+    shapes.iter().map(case).collect()
+}
+
 /// One run of one peer, as the measuring process hands it to the measured one.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct CaseRun {
     pub(crate) load: Load,
     pub(crate) peer: String,
     pub(crate) operations: u64,
-    /// Where the origin listens; `micro` has none.
+    /// Where the requests go, which is the origin or a proxy; `micro` sends none.
     pub(crate) origin: Option<SocketAddr>,
+    /// The process whose CPU counts, where it is not the one that runs the case.
+    pub(crate) measured: Option<u32>,
 }
 
 impl CaseRun {
@@ -210,6 +227,7 @@ impl CaseRun {
         words.push(format!("peer={}", self.peer));
         words.push(format!("operations={}", self.operations));
         words.extend(self.origin.map(|origin| format!("origin={origin}")));
+        words.extend(self.measured.map(|process| format!("measured={process}")));
         words
     }
 
@@ -242,13 +260,16 @@ impl CaseRun {
                 Load::Client { body: number("body")?, concurrency: number("concurrency")? }
             }
             Some(Bench::Idle) => Load::Idle { connections: number("connections")? },
+            Some(Bench::Proxy) => Load::Proxy { body: number("body")?, concurrency: number("concurrency")? },
             None => return Err(Error::new(format!("case: no benchmark {bench}"))),
         };
         let origin = match words.get("origin") {
             Some(address) => Some(address.parse()?),
             None => None,
         };
-        Ok(Self { load, peer: word("peer")?.to_owned(), operations: number("operations")? as u64, origin })
+        let measured = words.get("measured").map(|process| process.parse()).transpose()?;
+        let operations = number("operations")? as u64;
+        Ok(Self { load, peer: word("peer")?.to_owned(), operations, origin, measured })
     }
 }
 
@@ -265,6 +286,7 @@ mod tests {
                     peer: "floor".to_owned(),
                     operations: case.operations,
                     origin: "127.0.0.1:8080".parse().ok(),
+                    measured: Some(7),
                 };
                 assert_eq!(CaseRun::parse(&run.words()).map_err(|error| error.to_string()), Ok(run));
             }

@@ -17,8 +17,9 @@ use std::fmt::Write as _;
 /// * `conns`: connections that the origin accepted, warm-up included
 /// * `errors`: operations that failed
 /// * `rps`: operations per second of wall time
+/// * `load_cores`: CPU that load and origin used together, in cores; near 1 they hold a proxy up
 /// * `foreign`: CPU that others used meanwhile, in cores; above 0.15 the measurement is repeated once
-pub(crate) const NAMES: [&str; 12] = [
+pub(crate) const NAMES: [&str; 13] = [
     "cpu_us",
     "instructions",
     "allocations",
@@ -30,6 +31,7 @@ pub(crate) const NAMES: [&str; 12] = [
     "conns",
     "errors",
     "rps",
+    "load_cores",
     "foreign",
 ];
 

@@ -8,6 +8,7 @@
 //!   region by everyone that has keys.
 //! * `client`: HTTP/1.1 requests over loopback, from call to end of body.
 //! * `idle`: heap held by one idle HTTP/1.1 connection.
+//! * `proxy`: HTTP/1.1 requests through a proxy with one worker, by the proxy's process.
 //!
 //! A **floor** is the least code that does the job, without policy; it is no peer, and no ratio is
 //! taken to it. Instructions and system calls come from `valgrind` and `strace` where they are
@@ -15,7 +16,7 @@
 //! disturb the CPU figures.
 //!
 //! Reading order: `args`, `cases`, `rounds` (who runs what, how often), `case` (inside one measured
-//! process), `micro` and `http` (the loads and the peers), `measure`, `report`.
+//! process), `micro`, `http` and `proxy` (the loads and the peers), `measure`, `report`.
 #![expect(
     clippy::disallowed_methods,
     reason = "a benchmark reads clocks and starts threads; no machine of the workspace is in here"
@@ -30,8 +31,10 @@ mod http;
 pub mod measure;
 mod micro;
 mod origin;
+mod proxy;
 mod report;
 mod rounds;
+mod started;
 
 use std::process::ExitCode;
 
@@ -47,6 +50,7 @@ pub fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
             Ok(())
         }
         Ok(Command::Origin(origin)) => origin::run(&origin),
+        Ok(Command::Serve(serve)) => proxy::serve(&serve),
         Ok(Command::Case(case)) => case::run(&case),
         Ok(Command::Bench(plan)) => rounds::run(&plan),
         Err(wrong) => Err(wrong),

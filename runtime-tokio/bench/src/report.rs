@@ -185,7 +185,7 @@ mod tests {
             "{\"bench\":\"client\",\"case\":\"body=100 concurrency=64\",\"peer\":\"hyper-util\",\
              \"cpu_us\":8.0632,\"instructions\":null,\"allocations\":null,\"syscalls\":null,\
              \"p50_us\":null,\"p99_us\":null,\"heap_b\":null,\"peak_rss_kb\":null,\"conns\":null,\
-             \"errors\":null,\"rps\":null,\"foreign\":null}"
+             \"errors\":null,\"rps\":null,\"load_cores\":null,\"foreign\":null}"
         );
     }
 

@@ -1,22 +1,20 @@
 //! The measuring process: interleaved rounds, each measurement in a process of its own.
 
 use std::ffi::OsString;
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::args::Plan;
-use crate::case::CORE;
 use crate::cases::{self, Bench, Case, CaseRun, Load};
 use crate::error::{Error, Result};
 use crate::figures::Figures;
 use crate::measure::noise::{TOLERATED, Watch};
 use crate::measure::{instructions, syscalls};
-use crate::origin::GREETING;
+use crate::proxy::Instruments;
 use crate::report::{Row, json, table};
-use crate::{http, micro};
+use crate::started::Origin;
+use crate::{http, micro, proxy};
 
 /// Runs everything the plan asks for and prints it.
 ///
@@ -51,9 +49,13 @@ fn peers(plan: &Plan, load: Load) -> Vec<&'static str> {
         Load::Micro { .. } => micro::PEERS,
         Load::Queue { .. } => micro::QUEUES,
         Load::Client { .. } | Load::Idle { .. } => http::PEERS,
+        Load::Proxy { .. } => proxy::PEERS,
     };
-    let wanted = |peer: &&str| plan.peers.is_empty() || plan.peers.iter().any(|name| name == peer);
-    compiled.iter().copied().filter(wanted).collect()
+    compiled.iter().copied().filter(|peer| wanted(plan, peer)).collect()
+}
+
+fn wanted(plan: &Plan, peer: &str) -> bool {
+    plan.peers.is_empty() || plan.peers.iter().any(|name| name == peer)
 }
 
 /// Programs that measure, and which of them are there.
@@ -61,8 +63,9 @@ struct Tools {
     bench: PathBuf,
     /// The twin that counts allocations.
     alloc: Option<PathBuf>,
-    valgrind: bool,
-    strace: bool,
+    instruments: Instruments,
+    /// Proxies that cannot be started here.
+    absent: Vec<&'static str>,
 }
 
 impl Tools {
@@ -70,21 +73,32 @@ impl Tools {
     fn find(plan: &Plan) -> Result<Self> {
         let bench = std::env::current_exe()?;
         let twin = bench.with_file_name("pool-bench-alloc");
-        let tools = Self {
+        let mut tools = Self {
             alloc: twin.exists().then_some(twin),
             bench,
-            valgrind: plan.exact && instructions::available(),
-            strace: plan.exact && syscalls::available(),
+            instruments: Instruments {
+                valgrind: plan.exact && instructions::available(),
+                strace: plan.exact && syscalls::available(),
+            },
+            absent: Vec::new(),
         };
         let missing = |what: &str, lost: &str| eprintln!("pool-bench: {what}: no {lost}");
-        if tools.alloc.is_none() {
+        if tools.alloc.is_none() && plan.benches.iter().any(|bench| *bench != Bench::Proxy) {
             missing("pool-bench-alloc is not built beside pool-bench", "allocations, no idle heap");
         }
-        if plan.exact && !tools.valgrind {
+        if plan.exact && !tools.instruments.valgrind {
             missing("valgrind cannot be started", "instructions");
         }
-        if plan.exact && !tools.strace {
+        if plan.exact && !tools.instruments.strace {
             missing("strace cannot trace here", "system calls");
+        }
+        if plan.benches.contains(&Bench::Proxy) {
+            for peer in proxy::PEERS.iter().filter(|peer| wanted(plan, peer)) {
+                if let Some(why) = proxy::missing(peer, &tools.bench) {
+                    missing(&why, &format!("proxy {peer}"));
+                    tools.absent.push(peer);
+                }
+            }
         }
         if cfg!(debug_assertions) {
             missing("this is not a release build", "figure here means anything");
@@ -95,7 +109,10 @@ impl Tools {
     /// All peers of one case: rounds of timed runs, then the exact figures once.
     fn case(&self, plan: &Plan, case: Case) -> Result<Vec<Row>> {
         let bench = case.load.bench();
-        let peers = peers(plan, case.load);
+        let mut peers = peers(plan, case.load);
+        if bench == Bench::Proxy {
+            peers.retain(|peer| !self.absent.contains(peer));
+        }
         let mut rounds: Vec<Vec<Figures>> = vec![Vec::new(); peers.len()];
         if plan.timed && bench != Bench::Idle {
             for round in 1..=plan.rounds {
@@ -127,27 +144,32 @@ impl Tools {
 
     /// One timed run, repeated once if the machine was busy with other things.
     fn timed(&self, case: Case, peer: &str) -> Result<Figures> {
-        let program = [self.bench.clone().into_os_string()];
+        let run = || match case.load {
+            Load::Proxy { .. } => proxy::timed(&self.bench, case.load, peer, case.operations),
+            _ => self.measured(&[self.bench.clone().into_os_string()], case.load, peer, case.operations),
+        };
         let foreign = |figures: &Figures| figures.get("foreign").unwrap_or(0.0);
-        let first = self.measured(&program, case.load, peer, case.operations)?;
+        let first = run()?;
         if foreign(&first) <= TOLERATED {
             return Ok(first);
         }
-        let second = self.measured(&program, case.load, peer, case.operations)?;
+        let second = run()?;
         Ok(if foreign(&second) < foreign(&first) { second } else { first })
     }
 
     /// Instructions, system calls and allocations per operation.
     fn exact(&self, plan: &Plan, case: Case, peer: &str) -> Result<Figures> {
+        let span = Span::of(case.load, plan.quick);
+        if case.load.bench() == Bench::Proxy {
+            return proxy::exact(&self.bench, case.load, peer, self.instruments, (span.short, span.long));
+        }
         let mut figures = Figures::default();
         let threads = if let Load::Micro { threads, .. } = case.load { threads } else { 1 };
         // Valgrind runs one thread at a time, so contention would not be what it is.
-        if self.valgrind && threads == 1 {
-            let span = Span::of(case.load, plan.quick);
+        if self.instruments.valgrind && threads == 1 {
             figures.set("instructions", self.difference(case.load, peer, span, instructions::count)?);
         }
-        if self.strace && case.load.bench() == Bench::Client {
-            let span = Span::of(case.load, plan.quick);
+        if self.instruments.strace && case.load.bench() == Bench::Client {
             figures.set("syscalls", self.difference(case.load, peer, span, syscalls::count)?);
         }
         let counted = self.counted(case, peer)?;
@@ -175,8 +197,9 @@ impl Tools {
         instrument: fn(&[OsString]) -> Result<f64>,
     ) -> Result<f64> {
         let count = |operations| {
-            let origin = Origin::start(self, load)?;
-            let run = CaseRun { load, peer: peer.to_owned(), operations, origin: origin.address() };
+            let origin = self.origin(load)?;
+            let address = origin.as_ref().map(Origin::address);
+            let run = CaseRun { load, peer: peer.to_owned(), operations, origin: address, measured: None };
             let mut program = vec![self.bench.clone().into_os_string(), "case".into()];
             program.extend(run.words().into_iter().map(OsString::from));
             instrument(&program)
@@ -184,10 +207,16 @@ impl Tools {
         Ok((count(span.long)? - count(span.short)?) / (span.long - span.short) as f64)
     }
 
+    /// A server for the benchmarks that need one.
+    fn origin(&self, load: Load) -> Result<Option<Origin>> {
+        (load.bench() != Bench::Micro).then(|| Origin::start(&self.bench)).transpose()
+    }
+
     /// Runs one case in a process of its own.
     fn measured(&self, program: &[OsString], load: Load, peer: &str, operations: u64) -> Result<Figures> {
-        let origin = Origin::start(self, load)?;
-        let run = CaseRun { load, peer: peer.to_owned(), operations, origin: origin.address() };
+        let origin = self.origin(load)?;
+        let address = origin.as_ref().map(Origin::address);
+        let run = CaseRun { load, peer: peer.to_owned(), operations, origin: address, measured: None };
         let watch = Watch::start();
         let (program, before) = program.split_first().ok_or_else(|| Error::new("no program"))?;
         let output = Command::new(program)
@@ -200,7 +229,7 @@ impl Tools {
             return Err(Error::new(format!("{} {load} {peer}: {}", load.bench().name(), output.status)));
         }
         let mut figures = Figures::from_line(&String::from_utf8_lossy(&output.stdout));
-        let served = origin.finish()?;
+        let served = origin.map(Origin::finish).transpose()?.unwrap_or_default();
         let cpu = |figures: &Figures| figures.get("cpu_s").unwrap_or(0.0);
         let ours = Duration::from_secs_f64(cpu(&figures) + cpu(&served));
         if let Some(foreign) = watch.foreign(ours) {
@@ -224,60 +253,8 @@ impl Span {
     fn of(load: Load, quick: bool) -> Self {
         match load.bench() {
             Bench::Micro => Self { short: 100_000, long: 200_000 },
-            Bench::Client | Bench::Idle if quick => Self { short: 500, long: 1_500 },
-            Bench::Client | Bench::Idle => Self { short: 1_000, long: 5_000 },
-        }
-    }
-}
-
-/// A running loopback server, or none for benchmarks without sockets.
-struct Origin(Option<Server>);
-
-struct Server {
-    process: Child,
-    says: BufReader<ChildStdout>,
-    address: SocketAddr,
-}
-
-impl Origin {
-    fn start(tools: &Tools, load: Load) -> Result<Self> {
-        if load.bench() == Bench::Micro {
-            return Ok(Self(None));
-        }
-        let mut process = Command::new(&tools.bench)
-            .args(["origin", "--core", &(CORE + 1).to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let output = process.stdout.take().ok_or_else(|| Error::new("the origin has no output"))?;
-        let mut says = BufReader::new(output);
-        let mut line = String::new();
-        says.read_line(&mut line)?;
-        let address = line.trim().strip_prefix(GREETING.trim()).ok_or_else(|| Error::new("no origin"))?;
-        let address = address.trim().parse()?;
-        Ok(Self(Some(Server { process, says, address })))
-    }
-
-    fn address(&self) -> Option<SocketAddr> {
-        self.0.as_ref().map(|server| server.address)
-    }
-
-    /// Ends the server and gives what it counted.
-    fn finish(mut self) -> Result<Figures> {
-        let Some(server) = &mut self.0 else { return Ok(Figures::default()) };
-        drop(server.process.stdin.take());
-        let mut line = String::new();
-        server.says.read_to_string(&mut line)?;
-        Ok(Figures::from_line(&line))
-    }
-}
-
-impl Drop for Origin {
-    fn drop(&mut self) {
-        if let Some(server) = &mut self.0 {
-            // With its input closed it ends by itself; waiting leaves no zombie behind.
-            drop(server.process.stdin.take());
-            let _ = server.process.wait();
+            Bench::Client | Bench::Idle | Bench::Proxy if quick => Self { short: 500, long: 1_500 },
+            Bench::Client | Bench::Idle | Bench::Proxy => Self { short: 1_000, long: 5_000 },
         }
     }
 }

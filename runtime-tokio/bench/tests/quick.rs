@@ -21,11 +21,14 @@ fn the_quick_run_measures_every_benchmark_without_a_failure() {
         assert!(!line.contains(&format!("\"{figure}\":null")), "{line}");
     }
     let benches: BTreeSet<_> = lines.iter().filter_map(|line| line.split('"').nth(3)).collect();
-    assert_eq!(benches, BTreeSet::from(["micro", "client", "idle"]), "{said}");
+    assert_eq!(benches, BTreeSet::from(["micro", "client", "idle", "proxy"]), "{said}");
     // The origin counted: a floor opens one connection per task, no more.
-    let floor = "\"case\":\"body=100 concurrency=64\",\"peer\":\"floor\"";
-    let floor = lines.iter().find(|line| line.contains(floor)).expect("the floor ran");
-    assert!(floor.contains("\"conns\":64,"), "{floor}");
+    for bench in ["client", "proxy"] {
+        let floor =
+            format!("{{\"bench\":\"{bench}\",\"case\":\"body=100 concurrency=64\",\"peer\":\"floor\"");
+        let floor = lines.iter().find(|line| line.starts_with(&floor)).expect("the floor ran");
+        assert!(floor.contains("\"conns\":64,"), "{floor}");
+    }
 }
 
 #[test]

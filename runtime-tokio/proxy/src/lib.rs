@@ -4,5 +4,13 @@
 pub mod access_log;
 pub mod admin;
 pub mod config;
+pub mod flags;
+pub mod forward;
 pub mod recordings;
+pub mod route;
+pub mod startup;
 pub mod stats;
+mod upstream;
+pub mod worker;
+
+pub use worker::{RunError, RunOptions, Running, Signals, StartError, run};

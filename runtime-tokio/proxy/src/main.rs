@@ -4,14 +4,15 @@
 use std::io::{stderr, stdout};
 use std::process::ExitCode;
 
-use pool_proxy::recordings::command;
+use pool_proxy::startup::{Start, start};
 
 fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args().skip(1).collect();
-    match command::parse(&arguments) {
-        Some(Ok(command)) => ExitCode::from(command::run(&command, &mut stdout(), &mut stderr())),
-        other => {
-            eprintln!("{other:?}");
+    let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    match start(arguments, &mut stdout(), &mut stderr()) {
+        Start::Exit(code) => ExitCode::from(code),
+        Start::Serve(ready) => ExitCode::from(ready.serve(&mut stderr())),
+        Start::Demo => {
+            eprintln!("pool-proxy: the demonstration is not built in yet; try 'pool-proxy -c FILE'");
             ExitCode::FAILURE
         }
     }

@@ -1,7 +1,7 @@
 //! Time, the other user of the ledger, and how a run ends.
 
 use pool_core::config::Admission;
-use pool_core::limits::{Ledger, Priority, Resource, Thresholds};
+use pool_core::limits::{Ledger, Limits, Priority, Resource, Thresholds};
 use pool_core::pool::CloseReason;
 use pool_core::report::{ClosedBy, StreamEnd};
 use pool_core::time::{Deadline, Instant};
@@ -52,6 +52,15 @@ impl Bench {
             self.ledger.give_back(seat);
             self.pump();
         }
+    }
+
+    /// Another limit comes into force for a resource.
+    pub fn set_limit(&mut self, resource: Resource, max: u32) {
+        let current = self.ledger.snapshot(Priority::Default, resource).current;
+        self.ceilings[resource as usize] = self.ceiling(resource).min(current);
+        let thresholds = self.ledger.limits().thresholds(Priority::Default).with(resource, max);
+        self.ledger.set_limits(Limits::both(thresholds));
+        self.pump();
     }
 
     /// Everything ends well: peers answer, sockets close when ordered to, seats come back.

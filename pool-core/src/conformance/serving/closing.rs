@@ -62,6 +62,30 @@ pub fn early_response_arrives_while_the_client_sends<H: ServerHarness>() {
     });
 }
 
+/// The client writes 10 MiB before it reads anything, and then reads all of a large response.
+pub fn upload_that_is_refused_at_once_may_be_sent_whole<H: ServerHarness>() {
+    const UPLOAD: usize = 10 * 1024 * 1024;
+    const RESPONSE: usize = 200 * 1024;
+    let host = |_: Asked<H>| async move {
+        reply_with::<H>(StatusCode::PAYLOAD_TOO_LARGE, Content::full(vec![b'n'; RESPONSE]))
+    };
+    let setup = Setup::with(|server| server.delayed_close_timeout(PATIENCE));
+    serve::<H, _>(setup, host, async |site| {
+        site.visit(|visitor| {
+            visitor.write(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {UPLOAD}\r\n\r\n"));
+            let chunk = vec![b'x'; 64 * 1024];
+            for _ in 0..UPLOAD / chunk.len() {
+                visitor.write(&chunk);
+            }
+            assert_eq!(visitor.expect_last("413").body, vec![b'n'; RESPONSE]);
+        })
+        .await;
+        site.until(|counts| counts.active == 0).await;
+        let counts = site.handle.snapshot();
+        assert_eq!((counts.response_before_complete, counts.delayed_close_timeouts), (1, 0));
+    });
+}
+
 /// A client that neither stops sending nor closes does not keep the connection.
 pub fn endless_sender_is_cut_off<H: ServerHarness>() {
     let setup = Setup::with(|server| server.delayed_close_timeout(millis(50)));

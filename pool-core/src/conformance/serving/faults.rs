@@ -126,12 +126,25 @@ pub fn response_shorter_than_announced_breaks_off<H: ServerHarness>() {
 
 /// The client closes while the service works: the service's future is dropped.
 pub fn client_that_leaves_takes_its_request_along<H: ServerHarness>() {
+    leaves_with::<H>("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+}
+
+/// The same, after all of the content was read.
+pub fn client_that_leaves_after_its_content_takes_its_request_along<H: ServerHarness>() {
+    leaves_with::<H>("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+    leaves_with::<H>(
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    );
+}
+
+fn leaves_with<H: ServerHarness>(request: &'static str) {
     let room = Room::default();
     let busy = room.clone();
-    let host = move |_: Asked<H>| {
-        let inside = busy.enter();
+    let host = move |request: Asked<H>| {
+        let busy = busy.clone();
         async move {
-            let _inside = inside;
+            read(&mut request.into_body()).await?;
+            let _inside = busy.enter();
             std::future::pending::<Answer<H>>().await
         }
     };
@@ -139,7 +152,7 @@ pub fn client_that_leaves_takes_its_request_along<H: ServerHarness>() {
         let leave = Gate::default();
         let may_leave = leave.clone();
         let visit = site.begin_visit(move |visitor| {
-            visitor.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+            visitor.write(request);
             may_leave.wait();
         });
         while room.inside() == 0 {
@@ -151,6 +164,8 @@ pub fn client_that_leaves_takes_its_request_along<H: ServerHarness>() {
             yield_now().await;
         }
         site.until(|counts| counts.active == 0).await;
+        let counts = site.handle.snapshot();
+        assert_eq!((counts.rx_reset, counts.destroyed_remote_busy), (1, 1));
     });
 }
 

@@ -20,6 +20,7 @@ use super::super::content::Content;
 use super::super::turns::{either, yield_now};
 use super::ServerHarness;
 use super::visitor::{Visit, Visitor};
+use super::watcher::Watcher;
 use crate::runtime::{Accept, Runtime};
 use crate::server::{BoxError, Builder, Incoming, ServerHandle, Snapshot};
 use crate::time::Instant;
@@ -80,6 +81,8 @@ pub enum Reply<I> {
     Content(Content),
     /// The request's, as it comes.
     Echo(Incoming<I>),
+    /// As a case wrote it, and whoever wants to know what becomes of it.
+    Guarded(Content, Watcher<I>),
 }
 
 impl<I> Body for Reply<I> {
@@ -91,21 +94,23 @@ impl<I> Body for Reply<I> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.get_mut() {
-            Self::Content(content) => Pin::new(content).poll_frame(cx).map_err(BoxError::from),
+            Self::Content(content) | Self::Guarded(content, _) => {
+                Pin::new(content).poll_frame(cx).map_err(BoxError::from)
+            }
             Self::Echo(incoming) => Pin::new(incoming).poll_frame(cx).map_err(BoxError::from),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Content(content) => content.is_end_stream(),
+            Self::Content(content) | Self::Guarded(content, _) => content.is_end_stream(),
             Self::Echo(incoming) => incoming.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Content(content) => content.size_hint(),
+            Self::Content(content) | Self::Guarded(content, _) => content.size_hint(),
             Self::Echo(incoming) => incoming.size_hint(),
         }
     }

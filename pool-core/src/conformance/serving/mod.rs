@@ -9,11 +9,15 @@ pub mod content;
 pub mod faults;
 pub mod interim;
 pub mod keep_alive;
+pub mod patience;
+pub mod replies;
+pub mod reports;
 pub mod shutdown;
 pub mod upgrade;
 
 mod lab;
 mod visitor;
+mod watcher;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -81,10 +85,28 @@ macro_rules! server_conformance_suite {
                 response_that_cannot_be_sent_is_500,
                 response_shorter_than_announced_breaks_off,
                 client_that_leaves_takes_its_request_along,
+                client_that_leaves_after_its_content_takes_its_request_along,
                 listener_errors_are_not_spun_on;
+            patience: stream_idle_timeout_answers_an_incomplete_request_408,
+                stream_idle_timeout_answers_for_a_silent_service_504,
+                stream_idle_timeout_cuts_a_response_that_stalls,
+                exchange_that_goes_on_is_not_idle,
+                request_timeout_bounds_the_whole_request,
+                max_stream_duration_ends_an_exchange,
+                service_may_set_the_limits_of_its_exchange;
+            replies: local_replies_say_what_is_wrong,
+                http10_can_be_refused,
+                local_replies_can_be_seen_and_changed,
+                local_reply_that_was_spoilt_is_sent_plainly;
+            reports: report_tells_of_a_complete_exchange,
+                report_tells_that_the_client_has_gone,
+                report_tells_why_the_server_ended_it,
+                report_tells_of_cuts_and_upgrades,
+                report_is_gone_with_the_next_exchange;
             closing: unread_content_at_hand_leaves_the_connection,
                 early_response_ends_the_connection,
                 early_response_arrives_while_the_client_sends,
+                upload_that_is_refused_at_once_may_be_sent_whole,
                 endless_sender_is_cut_off,
                 discarding_has_a_bound;
             upgrade: upgraded_connection_carries_bytes_both_ways,

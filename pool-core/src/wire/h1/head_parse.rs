@@ -45,6 +45,13 @@ pub(super) struct Head<T> {
     used: usize,
 }
 
+impl<T> Head<T> {
+    /// Bytes of the head itself, its end included.
+    pub(super) fn head_bytes(&self) -> usize {
+        self.used - self.content.len()
+    }
+}
+
 /// Reads one head from the front of `source`, or keeps what there is of it.
 pub(super) fn read<T>(
     source: &mut Source<'_, '_>,

@@ -5,7 +5,7 @@ use http::{Method, Request, StatusCode};
 use super::framing::Version;
 use super::head_parse::Head;
 use super::sending::Sending;
-use super::{BodyKind, BodyLength, ResponseHead, SendError, encode};
+use super::{BodyKind, BodyLength, Outbox, ResponseHead, SendError, encode};
 
 /// What of a request decides on its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub(super) struct Context {
     pub(super) version: Version,
     pub(super) after: After,
     pub(super) expect: Continue,
+    /// Bytes of the request's head.
+    pub(super) head_bytes: usize,
 }
 
 /// What writing a response's head has decided.
@@ -58,6 +60,36 @@ pub(super) struct Answer {
     pub(super) after: After,
 }
 
+/// Writes the last response of a connection that is in no exchange.
+pub(super) fn write_refusal(
+    head: ResponseHead<'_>,
+    content: &[u8],
+    out: &mut Outbox,
+) -> Result<(), SendError> {
+    if head.status.is_informational() {
+        return Err(SendError::Status);
+    }
+    out.write_with(|into| {
+        encode::status_line(into, head.status);
+        let said = encode::fields(into, head.headers)?;
+        if said.chunked {
+            return Err(SendError::TransferEncoding);
+        }
+        said.resolve(BodyLength::Known(content.len() as u64))?;
+        if matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            if !content.is_empty() {
+                return Err(SendError::BodyNotAllowed);
+            }
+        } else {
+            encode::length(into, content.len() as u64);
+        }
+        encode::field(into, b"connection", b"close");
+        into.extend_from_slice(b"\r\n");
+        into.extend_from_slice(content);
+        Ok(())
+    })
+}
+
 impl Default for Context {
     fn default() -> Self {
         Self {
@@ -65,6 +97,7 @@ impl Default for Context {
             version: Version::Http11,
             after: After::Next,
             expect: Continue::NotExpected,
+            head_bytes: 0,
         }
     }
 }
@@ -73,6 +106,7 @@ impl Context {
     /// Takes in the head of the next request.
     pub(super) fn read_request(&mut self, head: &Head<Request<()>>) {
         self.version = head.version;
+        self.head_bytes = head.head_bytes();
         // Upgrade is ignored in HTTP/1.0 (RFC 9110 7.8), and so is Expect (10.1.1).
         let offers_upgrade = head.facts.upgrade && head.facts.upgrade_option;
         self.asked = match (head.message.method(), head.version) {

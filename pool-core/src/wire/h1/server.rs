@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::body::{Body, BodyStep};
 use super::framing::Version;
-use super::respond::{After, Answer, Context, Continue};
+use super::respond::{self, After, Answer, Context, Continue};
 use super::rest::{Rest, Source};
 use super::scan::Scan;
 use super::sending::Sending;
@@ -121,6 +121,12 @@ impl Server {
         matches!(self.receive, Receive::Tunnel)
     }
 
+    /// Bytes of the head of the current request, its end included.
+    #[must_use]
+    pub fn head_bytes(&self) -> usize {
+        self.context.head_bytes
+    }
+
     /// Bytes kept of what was read and could not be used yet.
     #[must_use]
     pub fn buffered(&self) -> usize {
@@ -222,6 +228,37 @@ impl Server {
         }
     }
 
+    /// As [`send_refusal`](Self::send_refusal), with fields and content of the caller's choice. Also
+    /// while a head is awaited, by a driver that waits no longer: then no request is read any more.
+    /// `Content-Length` and `Connection: close` are written here.
+    ///
+    /// # Errors
+    /// [`SendError::Busy`] if a response to the request has begun, [`SendError::NotReusable`] behind the
+    /// last exchange or an end of input, [`SendError::NoMessage`] if a request is in progress: it is
+    /// answered with [`send_response`](Self::send_response). Otherwise what is wrong with `head`.
+    /// Nothing was written.
+    pub fn send_refusal_with(
+        &mut self,
+        head: ResponseHead<'_>,
+        content: &[u8],
+        out: &mut Outbox,
+    ) -> Result<(), SendError> {
+        match (&self.receive, self.sending) {
+            (Receive::Head { .. }, _)
+            | (Receive::Failed(Error::Peer(_) | Error::Limit(_)), Sending::Nothing) => {}
+            (Receive::Failed(Error::Peer(_) | Error::Limit(_)), _) => return Err(SendError::Busy),
+            (Receive::Failed(Error::Eof(_)) | Receive::Over, _) => return Err(SendError::NotReusable),
+            (Receive::Body { .. } | Receive::Ended | Receive::Tunnel, _) => return Err(SendError::NoMessage),
+        }
+        respond::write_refusal(head, content, out)?;
+        self.sending = Sending::Ended;
+        if let Receive::Head { .. } = self.receive {
+            self.receive = Receive::Over;
+            self.rest = Rest::default();
+        }
+        Ok(())
+    }
+
     /// Writes content of the response; in a tunnel, raw bytes.
     ///
     /// # Errors
@@ -258,30 +295,44 @@ impl Server {
     /// # Errors
     /// [`Error`], the same one from now on.
     pub fn poll_event(&mut self, input: &mut Input<'_>) -> Result<Option<ServerEvent>, Error> {
-        let result = self.next_event(input);
-        if let Err(error) = result {
-            self.receive = Receive::Failed(error);
-            self.rest = Rest::default();
-        }
-        result
+        let mut event = None;
+        self.poll_event_into(input, &mut event)?;
+        Ok(event)
     }
 
-    fn next_event(&mut self, input: &mut Input<'_>) -> Result<Option<ServerEvent>, Error> {
+    /// [`poll_event`](Self::poll_event) into a place that holds `None`: an event is large, there are
+    /// three per exchange, and most of them are looked at and dropped.
+    pub(crate) fn poll_event_into(
+        &mut self,
+        input: &mut Input<'_>,
+        event: &mut Option<ServerEvent>,
+    ) -> Result<(), Error> {
+        self.next_event(input, event).map_err(|error| self.break_down(error))
+    }
+
+    #[cold]
+    fn break_down(&mut self, error: Error) -> Error {
+        self.receive = Receive::Failed(error);
+        self.rest = Rest::default();
+        error
+    }
+
+    fn next_event(&mut self, input: &mut Input<'_>, event: &mut Option<ServerEvent>) -> Result<(), Error> {
         match &mut self.receive {
-            Receive::Failed(error) => Err(*error),
+            Receive::Failed(error) => return Err(*error),
             Receive::Over => {
                 input.take(usize::MAX);
                 self.rest = Rest::default();
-                Ok(None)
             }
-            Receive::Head { .. } => self.head_event(input),
+            Receive::Head { .. } => return self.head_event(input, event),
             Receive::Body { content, body } => {
                 if !content.is_empty() {
                     self.context.expect = Continue::NotExpected;
-                    return Ok(Some(ServerEvent::Data(core::mem::take(content))));
+                    *event = Some(ServerEvent::Data(core::mem::take(content)));
+                    return Ok(());
                 }
                 let mut source = Source::new(&mut self.rest, input);
-                Ok(match body.step(&mut source, &self.limits)? {
+                *event = match body.step(&mut source, &self.limits)? {
                     BodyStep::Data(data) => {
                         self.context.expect = Continue::NotExpected;
                         Some(ServerEvent::Data(data))
@@ -296,32 +347,31 @@ impl Server {
                         Some(ServerEvent::End(StreamEnd::RequestUnfinished))
                     }
                     BodyStep::Starved => None,
-                })
+                };
             }
             Receive::Ended => {
                 if self.sending.is_complete() {
-                    return Ok(Some(ServerEvent::End(self.end_exchange())));
+                    *event = Some(ServerEvent::End(self.end_exchange()));
+                } else {
+                    let room = self.limits.max_pipelined_bytes.saturating_sub(self.rest.len());
+                    self.rest.keep(input, room);
                 }
-                let room = self.limits.max_pipelined_bytes.saturating_sub(self.rest.len());
-                self.rest.keep(input, room);
-                Ok(None)
             }
             Receive::Tunnel => {
                 let data = self.rest.take_all(input);
                 if !data.is_empty() {
-                    return Ok(Some(ServerEvent::Data(data)));
-                }
-                if self.rest.ends() {
+                    *event = Some(ServerEvent::Data(data));
+                } else if self.rest.ends() {
                     self.receive = Receive::Over;
-                    return Ok(Some(ServerEvent::End(StreamEnd::Final)));
+                    *event = Some(ServerEvent::End(StreamEnd::Final));
                 }
-                Ok(None)
             }
         }
+        Ok(())
     }
 
-    fn head_event(&mut self, input: &mut Input<'_>) -> Result<Option<ServerEvent>, Error> {
-        let Receive::Head { scan, skipped } = &mut self.receive else { return Ok(None) };
+    fn head_event(&mut self, input: &mut Input<'_>, event: &mut Option<ServerEvent>) -> Result<(), Error> {
+        let Receive::Head { scan, skipped } = &mut self.receive else { return Ok(()) };
         let mut source = Source::new(&mut self.rest, input);
         // RFC 9112 2.2: one empty line in front of a request line is ignored, as old clients send it
         // behind a body.
@@ -332,22 +382,23 @@ impl Server {
         if source.bytes().is_empty() {
             if source.ends() {
                 self.receive = Receive::Over;
-                return Ok(Some(ServerEvent::Closed));
+                *event = Some(ServerEvent::Closed);
             }
-            return Ok(None);
+            return Ok(());
         }
         let limits = &self.limits;
         let head = head_parse::read(&mut source, scan, limits, Violation::RequestLine, |bytes, lender| {
             head_parse::request(bytes, lender, limits)
         })?;
         let Some(head) = head else {
-            return if source.ends() { Err(Error::Eof(EofAt::Head)) } else { Ok(None) };
+            return if source.ends() { Err(Error::Eof(EofAt::Head)) } else { Ok(()) };
         };
         self.context.read_request(&head);
         self.sending = Sending::Nothing;
         let body = Body::new(head.kind, head.content.len());
         self.receive = Receive::Body { content: head.content, body };
-        Ok(Some(ServerEvent::Head(head.message, head.kind)))
+        *event = Some(ServerEvent::Head(head.message, head.kind));
+        Ok(())
     }
 
     /// A response may begin only where a request has, and once.

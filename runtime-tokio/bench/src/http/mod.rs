@@ -20,6 +20,7 @@ use crate::figures::Figures;
 /// The peers that were compiled in.
 pub(crate) const PEERS: &[&str] = &[
     "ours",
+    "ours-cluster",
     "ours-async-std",
     #[cfg(feature = "peers")]
     "hyper-util",
@@ -67,6 +68,7 @@ pub(crate) fn run(load: Load, peer: &str, origin: SocketAddr, operations: u64) -
     let work = Work::of(load, origin, operations)?;
     match peer {
         "ours" => drive::on_tokio::<ours::OnTokio>(&work),
+        "ours-cluster" => drive::on_tokio::<ours::OnCluster>(&work),
         "ours-async-std" => drive::on_async_std::<ours::OnAsyncStd>(&work),
         "floor" => drive::on_tokio::<floor::Floor>(&work),
         #[cfg(feature = "peers")]
@@ -112,7 +114,9 @@ impl Work {
                 operations: connections as u64,
                 measured: Measured::IdleHeap,
             }),
-            Load::Micro { .. } | Load::Queue { .. } => Err(Error::new("client: not a load for clients")),
+            Load::Micro { .. } | Load::Queue { .. } | Load::Proxy { .. } => {
+                Err(Error::new("client: not a load for clients"))
+            }
         }
     }
 }

@@ -5,6 +5,8 @@ use http::{Request, Uri};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Empty};
 
+use pool_core::client::{CallPolicy, Cluster, Host};
+
 use super::{Client, Target};
 use crate::error::Result;
 
@@ -27,6 +29,27 @@ impl Client for OnTokio {
 
     async fn fetch((client, uri): &mut (TokioClient, Uri)) -> Result<usize> {
         count(client.call(get(uri.clone())).await?.into_body()).await
+    }
+}
+
+/// The same requests as calls to a named cluster with one host.
+#[derive(Clone)]
+pub(crate) struct OnCluster(TokioClient, Cluster);
+
+impl Client for OnCluster {
+    type Lane = (TokioClient, Cluster, CallPolicy, Uri);
+
+    fn new(target: &Target) -> Result<Self> {
+        let cluster = Cluster::builder("origin").hosts([Host::new(target.origin)]).build();
+        Ok(Self(runtime_tokio::client().build(), cluster))
+    }
+
+    fn lane(&self, target: &Target) -> Result<Self::Lane> {
+        Ok((self.0.clone(), self.1.clone(), CallPolicy::default(), target.url().parse()?))
+    }
+
+    async fn fetch((client, cluster, policy, uri): &mut Self::Lane) -> Result<usize> {
+        count(client.call_cluster(cluster, policy, get(uri.clone())).await?.into_body()).await
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::time::ClockId;
 use nix::unistd::Pid;
@@ -14,6 +15,15 @@ pub(crate) fn used() -> Duration {
 /// CPU time that the calling thread has used, user and system.
 pub(crate) fn used_by_thread() -> Duration {
     read(ClockId::CLOCK_THREAD_CPUTIME_ID)
+}
+
+/// CPU time that all threads of another process have used, user and system, since it began.
+///
+/// # Errors
+/// If there is no such process.
+pub(crate) fn used_by_process(process: u32) -> Result<Duration, Errno> {
+    let process = i32::try_from(process).map_err(|_| Errno::ESRCH)?;
+    ClockId::pid_cpu_clock_id(Pid::from_raw(process))?.now().map(Duration::from)
 }
 
 /// Both clocks exist on every Linux; a kernel without them would show in figures of zero.

@@ -4,6 +4,7 @@
 //! and warm-up. The kernel's instructions are not seen.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::error::{Error, Result};
@@ -28,7 +29,21 @@ pub(crate) fn count(program: &[OsString]) -> Result<f64> {
     parse(&said).ok_or_else(|| Error::new("valgrind printed no total"))
 }
 
-fn parse(said: &str) -> Option<f64> {
+/// What to put before a program that is ended from outside, so that its total lands in `log`.
+pub(crate) fn around(log: &Path) -> Vec<OsString> {
+    let words = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"];
+    words.into_iter().map(OsString::from).chain([option("--log-file=", log)]).collect()
+}
+
+/// `--name=` with a path behind it.
+pub(crate) fn option(name: &str, path: &Path) -> OsString {
+    let mut option = OsString::from(name);
+    option.push(path);
+    option
+}
+
+/// The total in what `callgrind` printed.
+pub(crate) fn parse(said: &str) -> Option<f64> {
     let total = said.lines().find_map(|line| line.split_once("Collected :"))?.1;
     total.trim().parse().ok()
 }

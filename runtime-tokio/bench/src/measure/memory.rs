@@ -2,9 +2,14 @@
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// Largest resident memory so far, in KiB (`VmHWM`); `None` where the system does not tell.
+/// Largest resident memory of this process so far, in KiB (`VmHWM`); `None` where the system does not tell.
 pub(crate) fn peak_rss_kb() -> Option<u64> {
     parse_peak(&std::fs::read_to_string("/proc/self/status").ok()?)
+}
+
+/// The same of another process.
+pub(crate) fn peak_rss_kb_of(process: u32) -> Option<u64> {
+    parse_peak(&std::fs::read_to_string(format!("/proc/{process}/status")).ok()?)
 }
 
 fn parse_peak(status: &str) -> Option<u64> {

@@ -2,6 +2,7 @@
 
 pub mod alloc;
 pub(crate) mod cpu;
+pub(crate) mod heap_calls;
 pub(crate) mod instructions;
 pub(crate) mod memory;
 pub(crate) mod noise;

@@ -5,6 +5,7 @@
 //! low or high, reads and writes exactly.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::error::{Error, Result};
@@ -30,8 +31,15 @@ pub(crate) fn count(program: &[OsString]) -> Result<f64> {
     parse(&said).ok_or_else(|| Error::new("strace printed no total"))
 }
 
+/// What to put before a program that is ended from outside, so that the table lands in `log`. The
+/// program stays a child of the caller, and the tracer the grandchild.
+pub(crate) fn around(log: &Path) -> Vec<OsString> {
+    let words = ["strace", "-D", "-c", "-f", "-o"];
+    words.into_iter().map(OsString::from).chain([log.into()]).collect()
+}
+
 /// The call column of the total line: `100.00  0.01  6  1507  12 total` (the error count may lack).
-fn parse(said: &str) -> Option<f64> {
+pub(crate) fn parse(said: &str) -> Option<f64> {
     let total = said.lines().rev().find(|line| line.trim_end().ends_with(" total"))?;
     total.split_whitespace().nth(3)?.parse().ok()
 }

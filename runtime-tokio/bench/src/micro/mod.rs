@@ -87,7 +87,9 @@ pub(crate) fn run(load: Load, peer: &str, operations: u64) -> Result<Figures> {
     let (keys, connections, threads, pattern) = match load {
         Load::Micro { keys, connections, threads, pattern } => (keys, connections, threads, pattern),
         Load::Queue { waiters, turn } => return queue::run(waiters, turn, operations as usize),
-        Load::Client { .. } | Load::Idle { .. } => return Err(Error::new("micro: not a load for pools")),
+        Load::Client { .. } | Load::Idle { .. } | Load::Proxy { .. } => {
+            return Err(Error::new("micro: not a load for pools"));
+        }
     };
     let stored = Keys::new(keys);
     let setup = Setup { stored: stored.leak(), connections_per_key: (connections / keys).max(1), threads };

@@ -18,6 +18,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::server::{Mood, Server};
 
 const WORKERS: u32 = 2;
+/// Of a steady load.
+const CALLERS: usize = 14;
 
 /// A stretch of time.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +38,8 @@ pub(crate) struct Phase {
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     phases: Vec<Phase>,
+    /// Requests after that, of callers that each wait for one before they make the next.
+    steady: usize,
     limits: Thresholds,
 }
 
@@ -57,16 +61,20 @@ impl Plan {
                 phase(500, 200.0, 70, Some(GOOD)),
                 phase(700, 12.0, 0, Some(GOOD)),
             ],
+            steady: 0,
             limits: Thresholds::default().max_connections(8).max_pending_requests(24),
         }
     }
 
     /// So many requests on a good server, as fast as 12 connections carry them.
     pub(crate) fn steady(requests: usize) -> Self {
-        let mood = Mood { service_time: Duration::ZERO, ..GOOD };
-        let phase = Phase { length: Duration::from_millis(1), rate: 0.0, burst: requests, mood: Some(mood) };
-        let limits = Thresholds::default().max_connections(12).max_pending_requests(u32::MAX);
-        Self { phases: vec![phase], limits: limits.max_requests(u32::MAX) }
+        let mood = Mood { service_time: Duration::ZERO, close_every: 1000, unavailable_every: 0 };
+        let phase = Phase { length: Duration::from_millis(1), rate: 0.0, burst: 0, mood: Some(mood) };
+        Self {
+            phases: vec![phase],
+            steady: requests,
+            limits: Thresholds::default().max_connections(CALLERS as u32 - 2),
+        }
     }
 }
 
@@ -122,6 +130,15 @@ async fn work(folder: &Path, plan: &Plan) -> io::Result<()> {
         }
         begin += phase.length;
         sleep_until(begin).await;
+    }
+    for caller in 0..CALLERS {
+        let (client, cluster) = (clients[caller % clients.len()].clone(), cluster.clone());
+        let requests = plan.steady / CALLERS;
+        calls.spawn(async move {
+            for _ in 0..requests {
+                call(client.clone(), cluster.clone(), None).await;
+            }
+        });
     }
     while calls.join_next().await.is_some() {}
     // Idle connections are given up by now.

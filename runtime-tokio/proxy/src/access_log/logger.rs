@@ -1,111 +1,116 @@
-//! Where lines go.
+//! What a worker holds: formats, and buffers that the writing thread empties.
 
-use std::fmt;
-use std::io;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
+use super::format::Format;
 use super::record::Record;
-use crate::config::model::AccessLog;
-use crate::stats::FilesystemValues;
+use super::writer::{Writer, lock};
 
-/// How lines are buffered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// How long a line waits at most before it is written (`--file-flush-interval-msec`, default
-    /// 10 s).
-    pub flush_interval: Duration,
-    /// A buffer of so many bytes is written at once (`--file-flush-min-size-kb`, default 64 KiB).
-    pub flush_size: usize,
-    /// Bytes of a buffer, of which each worker has one per log, beyond which lines are dropped and
-    /// counted. Default 1 MiB.
-    pub buffer_limit: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { flush_interval: Duration::from_secs(10), flush_size: 64 * 1024, buffer_limit: 1024 * 1024 }
-    }
-}
-
-/// Why a log cannot be opened.
+/// The access logs of one connection manager on one worker.
+///
+/// A line costs its formatting and a lock that nobody else holds for longer than it takes to swap a
+/// buffer; no file is touched.
 #[derive(Debug)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The file.
-    File {
-        /// Its path.
-        path: std::path::PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// The format.
-    Format(String),
+pub struct Logger {
+    outlets: Vec<Outlet>,
 }
 
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File { path, error } => write!(f, "cannot open {}: {error}", path.display()),
-            Self::Format(error) => f.write_str(error),
+/// One log.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    pub(super) format: Format,
+    pub(super) buffer: Arc<Buffer>,
+    pub(super) writer: Arc<Writer>,
+}
+
+/// Lines of one worker for one file.
+#[derive(Debug, Default)]
+pub(super) struct Buffer {
+    inside: Mutex<Inside>,
+    /// Set before the writer empties the buffer for the last time.
+    closed: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    bytes: Vec<u8>,
+    counts: Counts,
+}
+
+/// What a buffer counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// Lines put in.
+    pub(super) lines: u64,
+    /// Lines left out.
+    pub(super) dropped: u64,
+    /// Bytes that wait.
+    pub(super) waiting: u64,
+}
+
+impl Logger {
+    /// A logger that logs nothing.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { outlets: Vec::new() }
+    }
+
+    pub(super) const fn new(outlets: Vec<Outlet>) -> Self {
+        Self { outlets }
+    }
+
+    /// Whether there is no log, so that no record need be made.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.outlets.is_empty()
+    }
+
+    /// Logs one request. Never waits for a file: a line for which the buffer has no room, because the
+    /// disk does not keep up, is dropped and counted.
+    pub fn log(&self, record: &Record<'_>) {
+        for outlet in &self.outlets {
+            let options = outlet.writer.options();
+            let fills = outlet.buffer.put(options.flush_size, options.buffer_limit, |bytes| {
+                outlet.format.write(record, bytes);
+            });
+            if fills {
+                outlet.writer.nudge();
+            }
         }
     }
 }
 
-impl std::error::Error for OpenError {}
-
-/// All access logs of the process, and the thread that writes them. Clones are the same.
-#[derive(Clone, Debug)]
-pub struct Logs {}
-
-impl Logs {
-    /// Starts the writing thread.
-    ///
-    /// # Errors
-    /// The thread cannot be started.
-    pub fn start(options: Options) -> io::Result<Self> {
-        let _ = options;
-        Ok(Self {})
+impl Buffer {
+    /// Appends a line; says whether the buffer has just become worth writing.
+    fn put(&self, worth: usize, limit: usize, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+        let mut inside = lock(&self.inside);
+        let Inside { bytes, counts } = &mut *inside;
+        let before = bytes.len();
+        if before < limit && !self.closed.load(Ordering::Relaxed) {
+            write(bytes);
+            if bytes.len() <= limit {
+                counts.lines += 1;
+                return before < worth && bytes.len() >= worth;
+            }
+            bytes.truncate(before);
+        }
+        counts.dropped += 1;
+        false
     }
 
-    /// Opens the logs of one connection manager for one worker. Logs with the same path share the
-    /// file.
-    ///
-    /// # Errors
-    /// A file that cannot be opened, or a format that the configuration should have refused.
-    pub fn logger(&self, logs: &[AccessLog]) -> Result<Logger, OpenError> {
-        let _ = logs;
-        Ok(Logger {})
+    /// Takes everything out and leaves `spare` in its place.
+    pub(super) fn take(&self, spare: Vec<u8>) -> Vec<u8> {
+        std::mem::replace(&mut lock(&self.inside).bytes, spare)
     }
 
-    /// Opens every file again, after what was logged until now went to the old one (SIGUSR1,
-    /// `POST /reopen_logs`). Returns at once.
-    pub fn reopen(&self) {}
-
-    /// Waits until what was logged before is written. Blocks: not for workers.
-    pub fn flush(&self) {}
-
-    /// Writes what is left and ends the thread. Lines after that are dropped and counted. Blocks.
-    pub fn close(&self) {}
-
-    /// Adds `filesystem.*`.
-    pub fn values(&self, values: &mut FilesystemValues) {
-        let _ = values;
-    }
-}
-
-/// The access logs of one connection manager on one worker.
-#[derive(Debug)]
-pub struct Logger {}
-
-impl Logger {
-    /// Whether there is no log, so that no record need be made.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        true
+    /// Takes no more lines. One that is already in is seen by the next [`Buffer::take`].
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
     }
 
-    /// Logs one request. Never blocks on a file.
-    pub fn log(&self, record: &Record<'_>) {
-        let _ = record;
+    pub(super) fn counts(&self) -> Counts {
+        let inside = lock(&self.inside);
+        Counts { waiting: inside.bytes.len() as u64, ..inside.counts }
     }
 }

@@ -109,12 +109,16 @@ pub struct Upstream<'a> {
     pub cluster: Option<&'a str>,
     /// The host that was chosen.
     pub host: Option<SocketAddr>,
+    /// Its name.
+    pub hostname: Option<&'a str>,
     /// The address that the connection really goes to.
     pub remote_address: Option<SocketAddr>,
     /// This side of the connection.
     pub local_address: Option<SocketAddr>,
     /// The connection.
     pub connection_id: Option<u64>,
+    /// The request's name in a recording: its worker and its number there.
+    pub request_id: Option<(u32, u64)>,
     /// Whether the connection had served another request before.
     pub connection_reused: Option<bool>,
     /// The version spoken.

@@ -54,7 +54,7 @@ pub enum Action {
     },
     /// `/reopen_logs`.
     ReopenLogs,
-    /// `/reset_counters`, after the store did its part.
+    /// `/reset_counters`, after the store did its part: whatever else counts.
     CountersReset,
 }
 

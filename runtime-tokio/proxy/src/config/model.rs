@@ -56,8 +56,19 @@ pub struct Listener {
     pub backlog: u32,
     /// `per_connection_buffer_limit_bytes`, default 1 MiB: also the request bytes kept for a retry.
     pub buffer_limit: usize,
+    /// `drain_type`.
+    pub drain_type: DrainType,
     /// The HTTP connection manager that ends the only filter chain.
     pub manager: HttpManager,
+}
+
+/// `drain_type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DrainType {
+    /// `DEFAULT`: drained by `/healthcheck/fail`, too.
+    Default,
+    /// `MODIFY_ONLY`: drained only when the listener goes away.
+    ModifyOnly,
 }
 
 /// `HttpConnectionManager`.
@@ -231,7 +242,8 @@ pub struct Forward {
 pub struct Retry {
     /// `retry_on`.
     pub on: RetryOn,
-    /// `num_retries` (default 1) and `retry_back_off` (25 ms, ten times that).
+    /// `num_retries` (default 1; 0 if [`Retry::on`] has no `connect-failure`) as retries after a failed
+    /// connect, and `retry_back_off` (25 ms, ten times that).
     pub policy: RetryPolicy,
     /// `per_try_timeout`.
     pub per_try_timeout: Option<Duration>,
@@ -259,10 +271,12 @@ pub struct Cluster {
     pub discovery: Discovery,
     /// `load_assignment`, all localities and endpoints in order; one for [`Discovery::LogicalDns`].
     pub endpoints: Vec<Endpoint>,
-    /// `connect_timeout`, `per_connection_buffer_limit_bytes`, common and HTTP/1 protocol options.
+    /// `connect_timeout`, common and HTTP/1 protocol options.
     pub pool: Arc<PoolConfig>,
     /// `circuit_breakers`.
     pub limits: Limits,
+    /// `per_connection_buffer_limit_bytes`, default 1 MiB.
+    pub buffer_limit: usize,
     /// `common_http_protocol_options.max_headers_count`, default 100: of responses.
     pub max_headers_count: u32,
     /// `common_http_protocol_options.max_response_headers_kb`, default 60.

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::task::{Wake, Waker};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use pool_core::trace::{Recording, State};
+use pool_core::trace::{Header, Recording, State};
 
 use super::files::{EXTENSION, name};
 
@@ -39,6 +39,27 @@ impl fmt::Display for StartError {
 }
 
 impl std::error::Error for StartError {}
+
+/// What a recording by this program says of itself. The worker's clock is to begin now.
+#[must_use]
+pub fn header(worker: u32, workers: usize, seed: u64) -> Header {
+    let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Header {
+        worker,
+        workers: u32::try_from(workers).unwrap_or(u32::MAX),
+        epoch_unix_nanos: u64::try_from(epoch.as_nanos()).unwrap_or_default(),
+        seed,
+        program: concat!("pool-proxy ", env!("CARGO_PKG_VERSION")).to_owned(),
+    }
+}
+
+/// Has a recording flushed every [`FLUSH`] until something else is done.
+pub async fn flush_until(until: impl Future<Output = ()>, flush: impl Fn()) {
+    let mut until = std::pin::pin!(until);
+    while tokio::time::timeout(FLUSH, until.as_mut()).await.is_err() {
+        flush();
+    }
+}
 
 enum Message {
     Add(u32, Recording),

@@ -192,8 +192,15 @@ pub fn end_of_connection(connection: &ConnectionLife) -> Option<&'static str> {
     match (connection.close_ordered, connection.closed) {
         (Some((_, reason)), _) => Some(close_words(reason)),
         (None, Some(_)) if connection.connected_at.is_none() => Some("the attempt to connect failed"),
-        (None, Some((_, ClosedBy::Remote))) => Some("the peer closed it"),
-        (None, Some((_, ClosedBy::Local))) => Some("its socket was gone"),
+        (None, Some((_, by))) => {
+            let last = connection.exchanges.last().and_then(|exchange| exchange.ended);
+            Some(match (by, last.map(|(_, how)| how)) {
+                (_, Some(StreamEnd::LocalReset)) => "its exchange was given up",
+                (_, Some(StreamEnd::RemoteReset | StreamEnd::RemoteRefused)) => "the peer cut an exchange",
+                (ClosedBy::Remote, _) => "the peer closed it between exchanges",
+                (ClosedBy::Local, _) => "this side closed it",
+            })
+        }
         (None, None) => None,
     }
 }

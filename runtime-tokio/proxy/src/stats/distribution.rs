@@ -80,3 +80,40 @@ impl Distribution {
         difference
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_has_no_quantile() {
+        let nothing = Distribution::default();
+        assert_eq!((nothing.count(), nothing.quantile(0.5), nothing.count_up_to(1e9)), (0, None, 0));
+    }
+
+    #[test]
+    fn quantiles_lie_evenly_within_a_range() {
+        let mut distribution = Distribution::default();
+        distribution.add(1000, 2000, 4);
+        distribution.add(8000, 16_000, 4);
+        let quantiles = [0.0, 0.25, 0.5, 0.75, 1.0].map(|q| distribution.quantile(q));
+        assert_eq!(quantiles, [Some(1.0), Some(1.5), Some(2.0), Some(12.0), Some(16.0)]);
+        let counts = [0.5, 1.5, 2.0, 5.0, 12.0, 16.0, 1e9].map(|ms| distribution.count_up_to(ms));
+        assert_eq!(counts, [0, 2, 4, 4, 6, 8, 8]);
+    }
+
+    #[test]
+    fn an_interval_is_a_difference() {
+        let mut earlier = Distribution::default();
+        earlier.add(1000, 2000, 4);
+        earlier.add_to_sum(5000);
+        let mut later = earlier.clone();
+        later.add(1000, 2000, 1);
+        later.add(3000, 4000, 2);
+        later.add_to_sum(8000);
+        let between = later.since(&earlier);
+        assert_eq!((between.count(), between.sum_ms()), (3, 8.0));
+        assert_eq!(between.count_up_to(2.0), 1);
+        assert_eq!(later.since(&later).quantile(1.0), None);
+    }
+}

@@ -1,6 +1,6 @@
 //! Every stat of the proxy, by scope. This is the list; `docs/stats.md` shows it.
 
-use super::block::{block, values};
+use super::block::{Described, block, values};
 use super::cell::{Counter, Gauge};
 use super::codes::Codes;
 use super::histogram::Histogram;
@@ -385,3 +385,14 @@ impl ClusterStats {
         );
     }
 }
+
+/// Every scope with its stats, as `docs/stats.md` lists them.
+pub const SCOPES: [(&str, &[Described]); 7] = [
+    ("http.<stat_prefix>.", HttpValues::NAMES),
+    ("listener.<address>.", ListenerValues::NAMES),
+    ("cluster.<name>.", ClusterValues::NAMES),
+    ("server.", ServerValues::NAMES),
+    ("listener_manager.", ListenerManagerValues::NAMES),
+    ("cluster_manager.", ClusterManagerValues::NAMES),
+    ("filesystem.", FilesystemValues::NAMES),
+];

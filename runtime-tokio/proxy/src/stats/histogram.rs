@@ -76,3 +76,56 @@ const fn borders(index: usize) -> (u64, u64) {
     let step = (index & ((1 << SUB_BITS) - 1)) as u64 + (1 << SUB_BITS);
     (step << shift, (step + 1) << shift)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn buckets_follow_each_other_without_a_gap() {
+        let mut next = 0;
+        for bucket in 0..BUCKETS {
+            let (low, high) = borders(bucket);
+            assert_eq!(low, next, "bucket {bucket}");
+            assert_eq!((index(low), index(high - 1)), (bucket, bucket));
+            next = high;
+        }
+        assert_eq!(next, 1 << MAX_BITS);
+        assert_eq!(index(u64::MAX), BUCKETS - 1);
+    }
+
+    proptest! {
+        #[test]
+        fn a_bucket_is_narrow(value in 0..1u64 << MAX_BITS) {
+            let (low, high) = borders(index(value));
+            prop_assert!(low <= value && value < high);
+            prop_assert!(high - low == 1 || (high - low) * 32 <= low, "{low}..{high}");
+        }
+
+        #[test]
+        fn quantiles_are_within_a_thirtieth(
+            mut values in proptest::collection::vec(prop_oneof![0..200u64, 0..1u64 << 20, 0..1u64 << 41], 1..400),
+            q in 0.0..=1.0f64,
+        ) {
+            let histogram = Histogram::default();
+            for value in &values {
+                histogram.record_micros(*value);
+            }
+            let mut distribution = Distribution::default();
+            histogram.add_to(&mut distribution);
+            values.sort_unstable();
+            prop_assert_eq!(distribution.count(), values.len() as u64);
+            let sum: u64 = values.iter().sum();
+            prop_assert_eq!(distribution.sum_ms(), sum as f64 / 1000.0);
+            // A share of the samples lies between two neighbours; either is a fair answer.
+            let wanted = q * values.len() as f64;
+            let at = |rank: f64| values[(rank.max(1.0) as usize - 1).min(values.len() - 1)] as f64;
+            let (low, high) = (at(wanted.floor()), at(wanted.floor() + 1.0));
+            let shown = distribution.quantile(q).expect("there are samples") * 1000.0;
+            prop_assert!(shown >= low * (1.0 - 1.0 / 31.0) - 1.0, "{shown} is below {low}");
+            prop_assert!(shown <= high * (1.0 + 1.0 / 31.0) + 1.0, "{shown} is above {high}");
+        }
+    }
+}

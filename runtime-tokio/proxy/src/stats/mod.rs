@@ -7,9 +7,11 @@
 mod block;
 mod cell;
 mod codes;
+mod core;
 mod distribution;
 mod fields;
 mod histogram;
+mod memory;
 mod read;
 mod store;
 
@@ -19,8 +21,9 @@ pub use codes::{CodeValues, Codes};
 pub use distribution::Distribution;
 pub use fields::{
     ClusterManagerValues, ClusterStats, ClusterValues, FilesystemValues, HttpStats, HttpValues,
-    ListenerManagerValues, ListenerStats, ListenerValues, ServerValues,
+    ListenerManagerValues, ListenerStats, ListenerValues, SCOPES, ServerValues,
 };
 pub use histogram::Histogram;
+pub use memory::physical_memory;
 pub use read::{Sample, Value};
 pub use store::{Readings, Store, WorkerStats};

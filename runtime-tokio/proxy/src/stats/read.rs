@@ -10,6 +10,7 @@ use super::fields::{
     ClusterManagerValues, ClusterValues, FilesystemValues, HttpValues, ListenerManagerValues, ListenerValues,
     ServerValues,
 };
+use super::memory::physical_memory;
 use super::store::{Memory, Readings, Store};
 
 /// One stat, read.
@@ -174,21 +175,39 @@ impl Store {
         for same in distinct(&addresses) {
             self.collect_listener(readings, &same, &mut into);
         }
-        let mut server = ServerValues::default();
-        readings.add_server(&mut server);
-        server.each(&mut |name, value| into.take(&Scope::new("server"), name, value));
-        let mut listeners = ListenerManagerValues::default();
-        readings.add_listener_manager(&mut listeners);
-        listeners.each(&mut |name, value| into.take(&Scope::new("listener_manager"), name, value));
-        let mut clusters = ClusterManagerValues::default();
-        readings.add_cluster_manager(&mut clusters);
-        clusters.each(&mut |name, value| into.take(&Scope::new("cluster_manager"), name, value));
-        let mut files = FilesystemValues::default();
-        readings.add_filesystem(&mut files);
-        files.each(&mut |name, value| into.take(&Scope::new("filesystem"), name, value));
+        self.collect_process(readings, &mut into);
         let mut samples = into.samples;
         samples.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         samples
+    }
+
+    /// What there is once.
+    fn collect_process(&self, readings: &dyn Readings, into: &mut Collector<'_>) {
+        let mut server = ServerValues::default();
+        server.version.add(version_number());
+        server.memory_physical_size.add(physical_memory().unwrap_or(0));
+        readings.add_server(&mut server);
+        server.each(&mut |name, value| into.take(&Scope::new("server"), name, value));
+
+        let mut listeners = ListenerManagerValues::default();
+        readings.add_listener_manager(&mut listeners);
+        listeners.each(&mut |name, value| into.take(&Scope::new("listener_manager"), name, value));
+
+        let mut clusters = ClusterManagerValues::default();
+        readings.add_cluster_manager(&mut clusters);
+        clusters.each(&mut |name, value| into.take(&Scope::new("cluster_manager"), name, value));
+
+        let mut files = FilesystemValues::default();
+        readings.add_filesystem(&mut files);
+        files.each(&mut |name, value| into.take(&Scope::new("filesystem"), name, value));
+    }
+
+    /// A listener, over all workers.
+    fn sum_listener(&self, readings: &dyn Readings, listener: usize, all: &mut ListenerValues) {
+        for (index, worker) in self.workers.iter().enumerate() {
+            all.absorb(worker.listener(listener));
+            readings.add_listener(listener, index, all);
+        }
     }
 
     fn collect_cluster(&self, readings: &dyn Readings, same: &[usize], into: &mut Collector<'_>) {
@@ -243,12 +262,13 @@ impl Store {
             for &listener in same {
                 one.absorb(worker.listener(listener));
                 readings.add_listener(listener, index, &mut one);
-                all.absorb(worker.listener(listener));
-                readings.add_listener(listener, index, &mut all);
             }
             let scope = scope.clone().tagged("envoy.worker_id", "worker_", &index.to_string());
             into.take(&scope, "downstream_cx_total", ValueRef::Counter(one.downstream_cx_total));
             into.take(&scope, "downstream_cx_active", ValueRef::Gauge(one.downstream_cx_active));
+        }
+        for &listener in same {
+            self.sum_listener(readings, listener, &mut all);
         }
         all.each(&mut |name, value| into.take(&scope, name, value));
         for &listener in same {
@@ -287,7 +307,7 @@ fn collect_breakers(
         let Some(gauge) = gauges.reduce(tighter) else { continue };
         let [open, remaining] = breaker_names(resource);
         let mut is_open = Level::default();
-        is_open.add(u64::from(gauge.remaining == 0));
+        is_open.add(u64::from(gauge.open));
         into.take(&scope, open, ValueRef::Gauge(is_open));
         // What is left of no limit is no number worth showing.
         if gauge.max != UNLIMITED {
@@ -296,6 +316,12 @@ fn collect_breakers(
             into.take(&scope, remaining, ValueRef::Gauge(left));
         }
     }
+}
+
+/// `1.2.3` as 1 002 003.
+fn version_number() -> u64 {
+    let parts = env!("CARGO_PKG_VERSION").split(['.', '-', '+']).take(3);
+    parts.fold(0, |number, part| number * 1000 + part.parse().unwrap_or(0))
 }
 
 fn tighter(one: Gauge, other: Gauge) -> Gauge {

@@ -106,7 +106,7 @@ pub trait Readings {
         resource: pool_core::limits::Resource,
     ) -> Option<pool_core::limits::Gauge>;
 
-    /// `server.`
+    /// `server.`; version and memory are known already.
     fn add_server(&self, values: &mut ServerValues);
 
     /// `listener_manager.`

@@ -354,7 +354,8 @@ function scrollBar() {
   paint.globalAlpha = 1;
 }
 
-// How many requests began, bad ones apart, and where the part below lies.
+// How many requests began, bad ones apart, and where the part below lies. A square root keeps what is
+// common visible beside a burst.
 function drawOverview() {
   const width = view.width - GUTTER, height = 36, bins = new Float64Array(width + 1), bad = new Float64Array(width + 1);
   for (let index = 0; index < requests.count; index++) {
@@ -363,7 +364,7 @@ function drawOverview() {
     bins[bin]++;
     if (requests.kind[index] === BAD) bad[bin]++;
   }
-  const top = Math.max(1, bins.reduce((a, b) => Math.max(a, b), 0)), high = (count) => count && Math.max(1.5, (count / top) * (height - 6));
+  const top = Math.max(1, bins.reduce((a, b) => Math.max(a, b), 0)), high = (count) => count && Math.max(1.5, Math.sqrt(count / top) * (height - 6));
   const context = paintOverview;
   context.fillStyle = colours["--ground"];
   context.fillRect(0, 0, view.width, height);

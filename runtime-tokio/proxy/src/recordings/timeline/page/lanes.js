@@ -1,15 +1,17 @@
 // Where everything stands from top to bottom: per cluster its levels, per pool its queue and lanes.
 
 const ROW = 14, GAP = 2, HEADING = 24, CHART = 46, AXIS = 22;
-const MOST_EACH = 60;
+const MOST_EACH = 60, QUEUE_ROWS = 30;
 
-// Puts intervals, sorted by their beginning, into as few rows as do not overlap.
-function pack(intervals) {
+// Puts intervals, sorted by their beginning, into as few rows as do not overlap; with a limit, what
+// needs more rows is left out.
+function pack(intervals, limit = Infinity) {
   const rows = [], ends = [];
   for (const one of intervals) {
     let row = ends.findIndex((end) => end <= one.from);
     if (row < 0) {
       row = rows.length;
+      if (row >= limit) continue;
       rows.push([]);
     }
     ends[row] = one.to;
@@ -18,10 +20,11 @@ function pack(intervals) {
   return rows;
 }
 
-for (const [index, waits] of requests.waits.entries()) {
-  waits.sort((a, b) => a.from - b.from);
-  data.pools[index].waits = pack(waits);
-  data.pools[index].connections = connections.all.filter((one) => one.pool === index).sort((a, b) => a.ordered - b.ordered);
+for (const place of places) {
+  place.waits.sort((a, b) => a.from - b.from);
+  // The chart of the cluster tells how long the queue really was.
+  place.waits = pack(place.waits, QUEUE_ROWS);
+  place.connections.sort((a, b) => a.ordered - b.ordered);
 }
 
 function lanesOf(pool, packed) {
@@ -39,7 +42,7 @@ function layout(worker, packed) {
     y += height + gap;
   };
   data.clusters.forEach((cluster, index) => {
-    const pools = data.pools.filter((pool) => pool.cluster === index && (worker < 0 || pool.worker === worker));
+    const pools = places.filter((pool) => pool.cluster === index && (worker < 0 || pool.worker === worker));
     if (!pools.length) return;
     const priority = cluster.priority && ", " + cluster.priority;
     const shared = data.workers.length > 1 && cluster.at.length ? "levels: all workers together" : "";
@@ -74,4 +77,4 @@ function layout(worker, packed) {
   return { tracks, height: y };
 }
 
-const isMany = data.pools.some((pool) => pool.connections.length > MOST_EACH);
+const isMany = places.some((pool) => pool.connections.length > MOST_EACH);

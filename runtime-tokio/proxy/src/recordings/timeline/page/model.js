@@ -110,14 +110,12 @@ function closing(one) {
   if (one.why >= 0) return { words: words.close[one.why], bad: TROUBLE.has(one.why) };
   if (one.gone < 0) return null;
   if (one.up < 0) return { words: "the attempt to connect failed", bad: true };
-  return one.by === 1 ? { words: "the peer closed it", bad: false } : { words: "its socket was gone", bad: false };
+  const last = one.served > 0 ? exchanges.end[one.first + one.served - 1] : -1;
+  if (last === CUT_HERE) return { words: "its exchange was given up", bad: false };
+  if (last > CUT_HERE) return { words: "the peer cut an exchange", bad: true };
+  return { words: one.by === 1 ? "the peer closed it between exchanges" : "this side closed it", bad: false };
 }
-for (const one of connections.all) {
-  one.end = closing(one);
-  // A peer that closes in the middle of an exchange cuts it.
-  const last = one.first + one.served - 1;
-  if (one.end && one.served > 0 && exchanges.end[last] > CUT_HERE) one.end.bad = true;
-}
+for (const one of connections.all) one.end = closing(one);
 
 for (const cluster of data.clusters) {
   const rows = cluster.levels, count = rows.length / 5;
@@ -131,6 +129,22 @@ for (const cluster of data.clusters) {
     names.forEach((name, which) => { cluster[name][index] = now[which] += rows[index * 5 + 1 + which]; });
   }
   cluster.levels = null;
+}
+
+// A pool is forgotten when it has nothing left, and made anew: here it is one place with one queue.
+const places = [];
+{
+  const known = new Map();
+  data.pools.forEach((pool, index) => {
+    const key = [pool.worker, pool.cluster, pool.label].join(" ");
+    if (!known.has(key)) {
+      known.set(key, { worker: pool.worker, cluster: pool.cluster, label: pool.label, waits: [], connections: [] });
+      places.push(known.get(key));
+    }
+    pool.place = known.get(key);
+    for (const wait of requests.waits[index]) pool.place.waits.push(wait);
+  });
+  for (const one of connections.all) data.pools[one.pool].place.connections.push(one);
 }
 
 // The first of `count` sorted things, `of(index)`, that is above `value`.

@@ -1,0 +1,5 @@
+//! Draws `pool-core/docs/states.md` from the transition table.
+
+fn main() {
+    print!("{}", pool_sim::table::page::page());
+}

@@ -1,0 +1,25 @@
+//! One request through the proxy: what is refused, what is changed, what the client is told when the
+//! upstream fails, and what is counted.
+
+mod alarm;
+pub(crate) mod body;
+pub(crate) mod context;
+mod date;
+mod exchange;
+mod failure;
+mod log;
+mod names;
+mod plan;
+mod random;
+mod reply;
+mod request;
+mod response;
+mod service;
+mod tunnel;
+mod watch;
+
+pub(crate) use log::local_reply;
+
+pub use body::ResponseBody;
+pub use exchange::Exchange;
+pub use service::Forwarder;

@@ -32,6 +32,53 @@ impl Client for OnTokio {
     }
 }
 
+/// The same with everything recorded, and handed to a thread that stores it nowhere.
+#[cfg(feature = "trace")]
+#[derive(Clone)]
+pub(crate) struct Recorded(TokioClient);
+
+#[cfg(feature = "trace")]
+impl Client for Recorded {
+    type Lane = (TokioClient, Uri);
+
+    fn new(_: &Target) -> Result<Self> {
+        use std::task::{Wake, Waker};
+
+        struct Unpark(std::thread::Thread);
+        impl Wake for Unpark {
+            fn wake(self: std::sync::Arc<Self>) {
+                self.0.unpark();
+            }
+        }
+
+        let header = pool_core::trace::Header {
+            worker: 0,
+            workers: 1,
+            epoch_unix_nanos: 0,
+            seed: 0,
+            program: "pool-bench".to_owned(),
+        };
+        let (builder, recording) = runtime_tokio::client().record(&header);
+        std::thread::spawn(move || {
+            let waker = Waker::from(std::sync::Arc::new(Unpark(std::thread::current())));
+            while recording.state() == pool_core::trace::State::Running {
+                recording.register(&waker);
+                while recording.take().is_some() {}
+                std::thread::park();
+            }
+        });
+        Ok(Self(builder.build()))
+    }
+
+    fn lane(&self, target: &Target) -> Result<(TokioClient, Uri)> {
+        Ok((self.0.clone(), target.url().parse()?))
+    }
+
+    async fn fetch((client, uri): &mut (TokioClient, Uri)) -> Result<usize> {
+        count(client.call(get(uri.clone())).await?.into_body()).await
+    }
+}
+
 /// The same requests as calls to a named cluster with one host.
 #[derive(Clone)]
 pub(crate) struct OnCluster(TokioClient, Cluster);

@@ -64,7 +64,12 @@ impl fmt::Display for OpenError {
             Self::Empty(path) => write!(f, "{}: no file ends with .{EXTENSION}", path.display()),
             Self::Log(path, error) => write!(f, "{}: {error}", path.display()),
             Self::SameWorker(one, other) => {
-                write!(f, "{} and {} are of the same worker, so not of one run", one.display(), other.display())
+                write!(
+                    f,
+                    "{} and {} are of the same worker, so not of one run",
+                    one.display(),
+                    other.display()
+                )
             }
         }
     }

@@ -343,13 +343,8 @@ const FAIL: [FailReason; 8] = [
 ];
 const PROGRESS: [Progress; 3] = [Progress::NothingSent, Progress::RequestSent, Progress::ResponseStarted];
 const NEXT: [Afterwards; 3] = [Afterwards::Requeued, Afterwards::BackedOff, Afterwards::GaveUp];
-const VERDICT: [Verdict; 5] = [
-    Verdict::NeverSent,
-    Verdict::Refused,
-    Verdict::AboveGoAway,
-    Verdict::NoResponseByte,
-    Verdict::Unknown,
-];
+const VERDICT: [Verdict; 5] =
+    [Verdict::NeverSent, Verdict::Refused, Verdict::AboveGoAway, Verdict::NoResponseByte, Verdict::Unknown];
 
 /// Where something stands in its list; -1 if it is newer than the list.
 fn position<T: PartialEq>(list: &[T], one: &T) -> i64 {

@@ -53,15 +53,19 @@ fn header(out: &mut String, run: &Run<'_>, program: &str) {
     let missing = (workers as u64) < u64::from(of);
     let all = if missing { format!("{workers} of {of} workers") } else { count(workers as u64, "worker") };
     let began = run.began.map(|nanos| format!("{} UTC", date(nanos))).unwrap_or_default();
-    for (index, part) in
-        [began, duration(Duration::from_nanos(run.length)), all].into_iter().filter(|s| !s.is_empty()).enumerate()
+    for (index, part) in [began, duration(Duration::from_nanos(run.length)), all]
+        .into_iter()
+        .filter(|s| !s.is_empty())
+        .enumerate()
     {
         if index > 0 {
             out.push_str(" · ");
         }
         html(out, &part);
     }
-    out.push_str("</p>\n</div>\n<button type=\"button\" id=\"theme\" class=\"js\">Dark</button>\n</header>\n");
+    out.push_str(
+        "</p>\n</div>\n<button type=\"button\" id=\"theme\" class=\"js\">Dark</button>\n</header>\n",
+    );
     out.push_str("<ul class=\"ends\">\n");
     for (file, history) in run.histories {
         let class = match &history.end {
@@ -91,7 +95,11 @@ fn summary(out: &mut String, summary: &Summary, length: u64) {
     tile(
         "Requests",
         thousands(summary.requests),
-        format!("{rate:.1} a second; {} failed, refused or answered 5xx", percent(bad, summary.requests)),
+        format!(
+            "{} a second; {} failed, refused or answered 5xx",
+            per_second(rate),
+            percent(bad, summary.requests)
+        ),
     );
     let spread = |lengths: &crate::recordings::summary::Lengths| {
         let at = |percent| duration(lengths.percentile(percent));
@@ -105,7 +113,11 @@ fn summary(out: &mut String, summary: &Summary, length: u64) {
         match waits {
             0 => "no request waited".to_owned(),
             _ => {
-                format!("of these: median {} · {}", duration(summary.queued.percentile(50)), spread(&summary.queued))
+                format!(
+                    "of these: median {} · {}",
+                    duration(summary.queued.percentile(50)),
+                    spread(&summary.queued)
+                )
             }
         },
     );
@@ -175,8 +187,11 @@ fn tables(out: &mut String, run: &Run<'_>) {
     }
     rows.sort_by_key(|row| (std::cmp::Reverse(row.course.ended.since(row.course.asked)), row.at));
     out.push_str("<section class=\"tables\">\n");
-    let slowest: Vec<_> =
-        rows.iter().filter(|row| !matches!(row.course.fate, Fate::Failed | Fate::Overflow)).take(ROWS).collect();
+    let slowest: Vec<_> = rows
+        .iter()
+        .filter(|row| !matches!(row.course.fate, Fate::Failed | Fate::Overflow))
+        .take(ROWS)
+        .collect();
     table(out, "Slowest requests", &slowest, slowest.len());
     let mut bad: Vec<_> = rows.iter().filter(|row| row.course.fate.is_bad()).collect();
     bad.sort_by_key(|row| row.at);
@@ -236,6 +251,10 @@ fn duration(length: Duration) -> String {
         v if v >= 10.0 => format!("{v:.1} {unit}"),
         v => format!("{v:.2} {unit}"),
     }
+}
+
+fn per_second(rate: f64) -> String {
+    if rate < 100.0 { format!("{rate:.1}") } else { thousands(rate.round() as u64) }
 }
 
 fn percent(part: u64, whole: u64) -> String {

@@ -79,8 +79,8 @@ function step() {
 }
 
 function grid() {
-  const width = step(), unit = width >= 1e9 ? [1e9, "s"] : width >= 1e6 ? [1e6, "ms"] : width >= 1e3 ? [1e3, "µs"] : [1, "ns"];
-  const [by, name] = view.to > 1e9 && width >= 1e7 ? [1e9, "s"] : unit;
+  const width = step();
+  const [by, name] = view.to > 1e9 && width >= 1e7 ? [1e9, "s"] : view.to > 1e6 ? [1e6, "ms"] : [1e3, "µs"];
   const digits = Math.max(0, Math.ceil(-Math.log10(width / by) - 1e-9));
   for (let tick = Math.ceil(view.from / width) * width; tick <= view.to; tick += width) {
     const x = Math.round(xOf(tick)) + 0.5;
@@ -106,6 +106,22 @@ function label(text, y, height, colour = colours["--soft"], width = GUTTER - 10)
   paint.restore();
 }
 
+// The highest value in each column of pixels, what it was before included.
+function columns(at, values, width) {
+  const highest = new Float64Array(width + 1), each = 1 / scale(), count = at.length;
+  let next = above(count, (index) => at[index], view.from), now = next > 0 ? values[next - 1] : 0;
+  for (let column = 0; column <= width; column++) {
+    const until = view.from + (column + 1) * each;
+    let most = now;
+    for (; next < count && at[next] < until; next++) {
+      now = values[next];
+      if (now > most) most = now;
+    }
+    highest[column] = most;
+  }
+  return highest;
+}
+
 const TRACKS = {
   heading(track, y) {
     paint.fillStyle = track.level === 1 ? colours["--band"] : colours["--ground"];
@@ -125,23 +141,7 @@ const TRACKS = {
     const high = (value) => bottom - (value / top) * track.height;
     label(track.name, y, 16, colours["--ink"]);
     label("most " + track.peak + (limit > 4e9 ? "" : ", limit " + limit), y + 15, 16);
-    const width = view.width - GUTTER, sum = new Float64Array(width + 1), parts = series.map(() => new Float64Array(width + 1));
-    let index = Math.max(0, above(cluster.at.length, (at) => cluster.at[at], view.from) - 1);
-    let now = cluster.at.length && cluster.at[index] <= view.from ? index : -1;
-    for (let column = 0; column <= width; column++) {
-      const until = timeOf(GUTTER + column + 1);
-      // The highest in the column, beginning with what it was before.
-      const keep = (at) => {
-        let total = 0;
-        series.forEach((name, part) => {
-          total += cluster[name][at];
-          if (cluster[name][at] > parts[part][column]) parts[part][column] = cluster[name][at];
-        });
-        if (total > sum[column]) sum[column] = total;
-      };
-      if (now >= 0) keep(now);
-      while (now + 1 < cluster.at.length && cluster.at[now + 1] < until) keep(++now);
-    }
+    const width = view.width - GUTTER, all = columns(cluster.at, track.sum, width);
     const area = (of, colour) => {
       paint.fillStyle = colour;
       for (let column = 0, begin = 0; column <= width; column++) {
@@ -150,8 +150,16 @@ const TRACKS = {
         begin = column + 1;
       }
     };
-    area((column) => sum[column], colours[track.colours[series.length - 1]]);
-    if (series.length > 1) area((column) => Math.max(0, sum[column] - parts[1][column]), colours[track.colours[0]]);
+    area((column) => all[column], colours[track.colours[0]]);
+    if (series.length > 1) {
+      // On top what is opening.
+      const opening = columns(cluster.at, cluster[series[1]], width);
+      paint.fillStyle = colours[track.colours[1]];
+      for (let column = 0; column <= width; column++) {
+        const part = Math.min(opening[column], all[column]);
+        if (part > 0) paint.fillRect(GUTTER + column, high(all[column]), 1, bottom - high(part));
+      }
+    }
     if (limit <= top) {
       paint.strokeStyle = colours["--bad"];
       paint.setLineDash([5, 3]);
@@ -160,10 +168,13 @@ const TRACKS = {
       paint.lineTo(view.width, Math.round(high(limit)) + 0.5);
       paint.stroke();
       paint.setLineDash([]);
+      const text = track.setting + " " + limit, wide = paint.measureText(text).width, middle = Math.max(high(limit) + 9, y + 8);
+      paint.fillStyle = colours["--ground"];
+      paint.globalAlpha = 0.85;
+      paint.fillRect(view.width - wide - 18, middle - 7, wide + 8, 14);
+      paint.globalAlpha = 1;
       paint.fillStyle = colours["--bad"];
-      paint.textAlign = "right";
-      paint.fillText(track.setting + " " + limit, view.width - 14, Math.max(high(limit) + 7, y + 6));
-      paint.textAlign = "left";
+      paint.fillText(text, view.width - wide - 14, middle);
     }
     paint.strokeStyle = colours["--faint"];
     paint.strokeRect(GUTTER - 0.5, Math.round(bottom) + 0.5, view.width, 0);
@@ -354,17 +365,25 @@ function scrollBar() {
   paint.globalAlpha = 1;
 }
 
-// How many requests began, bad ones apart, and where the part below lies. A square root keeps what is
-// common visible beside a burst.
-function drawOverview() {
-  const width = view.width - GUTTER, height = 36, bins = new Float64Array(width + 1), bad = new Float64Array(width + 1);
+let counted = null;
+function begun(width) {
+  if (counted && counted.width === width && counted.worker === view.worker) return counted;
+  const bins = new Float64Array(width + 1), bad = new Float64Array(width + 1);
   for (let index = 0; index < requests.count; index++) {
     if (view.worker >= 0 && requests.worker[index] !== view.worker) continue;
     const bin = Math.floor((requests.asked[index] / length) * width);
     bins[bin]++;
     if (requests.kind[index] === BAD) bad[bin]++;
   }
-  const top = Math.max(1, bins.reduce((a, b) => Math.max(a, b), 0)), high = (count) => count && Math.max(1.5, Math.sqrt(count / top) * (height - 6));
+  const top = bins.reduce((a, b) => Math.max(a, b), 1);
+  return counted = { width, worker: view.worker, bins, bad, top };
+}
+
+// How many requests began, bad ones apart, and where the part below lies. A square root keeps what is
+// common visible beside a burst.
+function drawOverview() {
+  const width = view.width - GUTTER, height = 36, { bins, bad, top } = begun(width);
+  const high = (count) => count && Math.max(1.5, Math.sqrt(count / top) * (height - 6));
   const context = paintOverview;
   context.fillStyle = colours["--ground"];
   context.fillRect(0, 0, view.width, height);

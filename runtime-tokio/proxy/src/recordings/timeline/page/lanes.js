@@ -1,7 +1,7 @@
 // Where everything stands from top to bottom: per cluster its levels, per pool its queue and lanes.
 
 const ROW = 14, GAP = 2, HEADING = 24, CHART = 46, AXIS = 22;
-const MOST_EACH = 60, QUEUE_ROWS = 30;
+const MOST_EACH = 40, QUEUE_ROWS = 30;
 
 // Puts intervals, sorted by their beginning, into as few rows as do not overlap; with a limit, what
 // needs more rows is left out.
@@ -54,13 +54,11 @@ function layout(worker, packed) {
     ];
     charts.forEach(([name, setting, series, colours], which) => {
       const limit = cluster.limits[which];
-      let peak = 0;
-      for (let at = 0; at < cluster.at.length; at++) {
-        peak = Math.max(peak, series.reduce((sum, one) => sum + cluster[one][at], 0));
-      }
+      const sum = series.length > 1 ? cluster[series[0]].map((value, at) => value + cluster[series[1]][at]) : cluster[series[0]];
+      const peak = sum.reduce((a, b) => Math.max(a, b), 0);
       // A limit far above what was used would flatten the chart: then it is only told.
       const top = limit <= peak * 4 ? Math.max(limit, peak) : peak;
-      add({ kind: "chart", cluster, name, setting, limit, series, colours, peak, top: Math.max(top, 1) * 1.12 }, CHART, 6);
+      add({ kind: "chart", cluster, name, setting, limit, series, sum, colours, peak, top: Math.max(top, 1) * 1.12 }, CHART, 6);
     });
     for (const pool of pools) {
       const many = pool.connections.length;

@@ -205,3 +205,6 @@ fn histories(paths: &[PathBuf], err: &mut dyn Write) -> Result<Vec<(String, Hist
     }
     Ok(histories)
 }
+
+#[cfg(test)]
+mod tests;

@@ -260,3 +260,6 @@ impl Summary {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -407,7 +407,8 @@ where
                 match ready!(attempt.poll_event(cx, Some(head))) {
                     Ok(Event::Head(mut response, kind)) => {
                         self.exchange.handle_done();
-                        self.core.shared.note_answered(self.number, response.status().as_u16());
+                        let status = response.status().as_u16();
+                        self.core.shared.note_answered(self.number, status, attempt.conn_at_end());
                         if let Route::Url = self.route {
                             response.extensions_mut().insert(ConnectionInfo::new(
                                 attempt.serial(),

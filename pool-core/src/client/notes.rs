@@ -1,5 +1,6 @@
 //! What a recording keeps besides the steps of the pools. Without the feature `trace`, nothing.
 
+use super::conn::Conn;
 use super::shared::Shared;
 use super::state::State;
 use crate::error::Verdict;
@@ -9,13 +10,30 @@ use crate::runtime::{Connect, Runtime};
 use crate::trace::{Afterwards, Note};
 
 impl<R: Runtime, C: Connect> Shared<R, C> {
-    /// The head of a response came.
+    /// The head of a response came. If its end came with it, `conn` takes the note along to where it
+    /// is given back, which is now: that saves a lock and a look at the clock.
     #[inline]
-    pub(crate) fn note_answered(&self, request: u64, status: u16) {
+    pub(crate) fn note_answered<I>(&self, request: u64, status: u16, conn: Option<&mut Conn<I>>) {
         #[cfg(feature = "trace")]
-        self.note(|| Note::Answered { request, status });
+        if self.options.recording.is_some() {
+            match conn {
+                Some(conn) => conn.answered = Answered { request, status },
+                None => self.note(|| Note::Answered { request, status }),
+            }
+        }
         #[cfg(not(feature = "trace"))]
-        let _ = (request, status);
+        let _ = (request, status, conn);
+    }
+
+    /// What a connection that is over brought along.
+    #[inline]
+    pub(crate) fn note_buried(&self, now: crate::time::Instant, conn: &mut Conn<C::Io>) {
+        #[cfg(feature = "trace")]
+        if conn.answered.status != 0 {
+            self.look(|state| state.note_brought(now, conn));
+        }
+        #[cfg(not(feature = "trace"))]
+        let _ = (now, conn);
     }
 
     /// An exchange broke on its connection.
@@ -59,7 +77,32 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
     }
 }
 
+/// A note that a connection takes along.
+#[cfg(feature = "trace")]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Answered {
+    request: u64,
+    /// Zero if there is nothing to note.
+    status: u16,
+}
+
 impl<C: Connect> State<C> {
+    /// Writes down what a connection brought along.
+    #[inline]
+    #[cfg_attr(
+        not(feature = "trace"),
+        expect(clippy::needless_pass_by_ref_mut, clippy::unused_self, reason = "as below")
+    )]
+    pub(crate) fn note_brought<I>(&mut self, now: crate::time::Instant, conn: &mut Conn<I>) {
+        #[cfg(feature = "trace")]
+        if conn.answered.status != 0 {
+            let Answered { request, status } = std::mem::take(&mut conn.answered);
+            self.set.note_answered(now, request, status);
+        }
+        #[cfg(not(feature = "trace"))]
+        let _ = (now, conn);
+    }
+
     /// A connection attempt failed.
     #[cold]
     #[cfg_attr(

@@ -276,6 +276,7 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
         match idle {
             Idle::Quiet => {
                 let returned = self.turn(now, |state| {
+                    state.note_brought(now, &mut conn);
                     // Given under this lock, while the connection was on its way: whoever has it
                     // carries the order out, and the pool waits for its end.
                     if conn.leash.is_ordered_to_close() {
@@ -303,11 +304,12 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
     pub(crate) fn bury(
         &self,
         now: Instant,
-        conn: Box<Conn<C::Io>>,
+        mut conn: Box<Conn<C::Io>>,
         end: Option<StreamEnd>,
         report: Option<Report>,
         by: ClosedBy,
     ) {
+        self.note_buried(now, &mut conn);
         let (place, leash) = (conn.place(), conn.leash.clone());
         drop(conn);
         self.turn(now, |state| {

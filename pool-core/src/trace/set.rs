@@ -62,6 +62,14 @@ impl<L: Ledger> Traced<L> {
         }
     }
 
+    /// [`Note::Answered`].
+    #[inline]
+    pub fn note_answered(&mut self, now: Instant, request: u64, status: u16) {
+        if let Some(tape) = &mut self.tape {
+            tape.note_answered(now, request, status);
+        }
+    }
+
     /// [`PoolSet::handle_report`].
     #[inline]
     pub fn handle_report(&mut self, now: Instant, pool: PoolId, conn: ConnId, report: Report) {
@@ -129,8 +137,7 @@ impl<L: Ledger> Traced<L> {
         let answer = self.set.request(now, pool, request);
         if let Some(tape) = &mut self.tape {
             tape.answered(answer.as_ref());
-            let Request { token, early_data } = request;
-            tape.step(now, &Step::Request { pool, token, early_data, request: number });
+            tape.request(now, pool, request, number);
         }
         answer
     }
@@ -157,7 +164,9 @@ impl<L: Ledger> Traced<L> {
     #[inline]
     pub fn finish(&mut self, now: Instant, pool: PoolId, conn: ConnId, end: StreamEnd) {
         self.set.finish(now, pool, conn, end);
-        self.write(now, || Step::Finish { pool, conn, end });
+        if let Some(tape) = &mut self.tape {
+            tape.finish(now, pool, conn, end);
+        }
     }
 
     /// [`PoolSet::cancel`].

@@ -54,7 +54,8 @@ fn an_incident_is_proved_explained_and_drawn() {
     }
     let script = page.split("id=\"data\">").nth(1).and_then(|rest| rest.split("</script>").next());
     assert!(script.is_some_and(|data| data.starts_with('{') && data.ends_with('}')), "data in one piece");
-    for cause in ["the attempt to connect failed", "idle_timeout", "the peer had asked for it", "refused by a limit"]
+    for cause in
+        ["the attempt to connect failed", "idle_timeout", "the peer had asked for it", "refused by a limit"]
     {
         assert!(page.contains(cause), "{cause}");
     }
@@ -153,9 +154,13 @@ fn a_proxy_records_its_workers_and_keeps_an_older_recording() {
     }
     // The next one serves and leaves it alone.
     serve(1);
-    assert!(files::open(std::slice::from_ref(&folder)).expect("recordings").iter().zip(&recordings).all(
-        |(now, before)| now.bytes == before.bytes
-    ));
+    assert!(
+        files::open(std::slice::from_ref(&folder))
+            .expect("recordings")
+            .iter()
+            .zip(&recordings)
+            .all(|(now, before)| now.bytes == before.bytes)
+    );
 }
 
 #[test]
@@ -163,8 +168,8 @@ fn a_disk_that_fails_ends_the_recording_and_is_said() {
     let folder = folder("disk");
     let said = Arc::new(Mutex::new(Vec::new()));
     let hear = Arc::clone(&said);
-    let recorder =
-        Recorder::start(&folder, move |message| hear.lock().expect("whole").push(message)).expect("a recorder");
+    let recorder = Recorder::start(&folder, move |message| hear.lock().expect("whole").push(message))
+        .expect("a recorder");
     fs::remove_dir(&folder).expect("removed");
     let recording = Recording::new(&header(3, 4, 0));
     recorder.inbox().add(3, recording.clone());

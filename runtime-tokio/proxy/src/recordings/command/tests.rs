@@ -32,7 +32,10 @@ fn what_is_wrong_is_named() {
         ("explain a", "'--request' is needed"),
         ("explain a --request", "'--request' needs a value"),
         ("explain a --request 1 --request 2", "'--request' is given twice"),
-        ("explain a --request x:1", "'x:1' names no request: expected 'worker:number', such as 0:17, or a number"),
+        (
+            "explain a --request x:1",
+            "'x:1' names no request: expected 'worker:number', such as 0:17, or a number",
+        ),
         ("explain a --request 1 --worker x", "'--worker': expected a whole number, found 'x'"),
         ("explain a --request 0:1 --worker 1", "'--worker' and '--request' name different workers"),
         ("timeline a", "'-o' is needed"),

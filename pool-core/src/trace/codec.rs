@@ -31,9 +31,13 @@ impl Short {
         Self { bytes: [0; Self::ROOM], length: 0 }
     }
 
+    /// Appends them. The room is copied whole, which a few moves of registers do, and what is not used
+    /// of it is cut off again.
     #[inline]
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.length % Self::ROOM]
+    pub(super) fn append_to(&self, out: &mut Vec<u8>) {
+        let length = out.len() + self.length;
+        out.extend_from_slice(&self.bytes);
+        out.truncate(length);
     }
 }
 

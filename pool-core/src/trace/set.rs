@@ -202,6 +202,18 @@ impl<L: Ledger> Traced<L> {
     /// [`PoolSet::poll_action`].
     #[inline]
     pub fn poll_action(&mut self) -> Option<(PoolId, Action)> {
+        // As after nearly every request and end of a stream.
+        if self.set.is_quiet() {
+            if let Some(tape) = &mut self.tape {
+                tape.drained(None);
+            }
+            return None;
+        }
+        self.take_action()
+    }
+
+    #[inline(never)]
+    fn take_action(&mut self) -> Option<(PoolId, Action)> {
         let action = self.set.poll_action();
         if let Some(tape) = &mut self.tape {
             tape.drained(action.as_ref());

@@ -268,7 +268,7 @@ impl Tape {
             return;
         }
         self.last = now;
-        self.out.extend_from_slice(entry.bytes());
+        entry.append_to(&mut self.out);
         self.entries += 1;
         if self.out.len() >= CHUNK {
             self.flush();

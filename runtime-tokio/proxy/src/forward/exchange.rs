@@ -42,7 +42,7 @@ pub struct Exchange {
     watch: Option<Watch>,
 }
 
-#[expect(clippy::large_enum_variant, reason = "lives in the connection's one allocation; mostly a call")]
+#[allow(clippy::large_enum_variant, reason = "lives in the connection's one allocation; mostly a call")]
 enum Stage {
     /// The response is there.
     Answered(Option<Response<ResponseBody>>),

@@ -42,6 +42,7 @@ impl std::error::Error for StartError {}
 
 /// What a recording by this program says of itself. The worker's clock is to begin now.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one time of day in a recording")]
 pub fn header(worker: u32, workers: usize, seed: u64) -> Header {
     let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Header {

@@ -89,6 +89,7 @@ impl fmt::Display for Proof {
 ///
 /// # Errors
 /// If it does not begin as a recording does.
+#[expect(clippy::disallowed_methods, reason = "how fast it went is told")]
 pub fn prove(file: &File) -> Result<Proof, LogError> {
     let began = Instant::now();
     let mut replay = Replay::new(&file.bytes)?;

@@ -31,6 +31,12 @@ fn manifest_value<'a>(manifest: &'a str, key: &str) -> Option<&'a str> {
     })
 }
 
+/// The members of the workspace.
+fn members(manifest: &str) -> Vec<String> {
+    let list = manifest.split("members = [").nth(1).and_then(|rest| rest.split(']').next());
+    list.unwrap_or("").split('"').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
 /// The version in the README's line about the minimum supported Rust.
 fn readme_rust_version(readme: &str) -> Option<&str> {
     let line = readme.lines().find(|line| line.contains("MSRV"))?;
@@ -61,7 +67,7 @@ fn readme_tells_the_rust_version_that_cargo_reads() {
 
 #[test]
 fn libraries_forbid_unsafe_code() {
-    for library in ["pool-core", "runtime-tokio", "runtime-async-std"] {
+    for library in ["pool-core", "runtime-tokio", "runtime-tokio/proxy", "runtime-async-std"] {
         let source = read(&workspace().join(library).join("src/lib.rs"));
         assert!(source.contains("#![forbid(unsafe_code)]"), "{library}");
     }
@@ -70,11 +76,14 @@ fn libraries_forbid_unsafe_code() {
 #[test]
 fn every_member_takes_the_workspace_lints() {
     let root = workspace();
-    let members = ["pool-core", "pool-core/sim", "runtime-tokio", "runtime-tokio/bench", "runtime-async-std"];
+    let members = members(&read(&root.join("Cargo.toml")));
+    assert!(members.iter().any(|member| member == "runtime-tokio/proxy"), "{members:?}");
     for member in members {
-        let manifest = read(&root.join(member).join("Cargo.toml"));
+        let manifest = read(&root.join(&member).join("Cargo.toml"));
         assert!(manifest.contains("[lints]\nworkspace = true"), "{member}");
-        assert_ne!(manifest_value(&manifest, "description"), Some("placeholder"), "{member}");
+        assert!(manifest.contains("\nlicense.workspace = true\n"), "{member}");
+        let description = manifest_value(&manifest, "description");
+        assert!(description.is_some_and(|description| description != "placeholder"), "{member}");
     }
 }
 
@@ -85,6 +94,7 @@ fn the_checks_themselves_find_a_breach() {
     assert_eq!(readme_rust_version("a\nMSRV: Rust 1.85.\n"), Some("1.85"));
     assert_eq!(readme_rust_version("**MSRV** Rust 1.90, checked"), Some("1.90"));
     assert_eq!(readme_rust_version("nothing here"), None);
+    assert_eq!(members("members = [\n  \"a\",\n  \"b/c\",\n]\nexclude = [\"d\"]"), ["a", "b/c"]);
     assert_eq!(manifest_value("rust-version = \"1.85\"\n", "rust-version"), Some("1.85"));
     assert_eq!(manifest_value("rust-versions = \"1.85\"\n", "rust-version"), None);
 }

@@ -16,7 +16,7 @@ use super::request_body::{Piece, RequestBody};
 use super::shared::Shared;
 use crate::exchange::{Progress, Usage};
 use crate::report::{ClosedBy, Report, StreamEnd};
-use crate::runtime::worker::{Filled, Scratch, keep_outbox, take_outbox};
+use crate::runtime::worker::{Filled, Scratch, keep_outbox, take_map, take_outbox};
 use crate::runtime::{Connect, Io, Runtime};
 use crate::wire::h1::{Client as Wire, Error as WireError, Event, Input, Outbox, RequestHead};
 
@@ -291,9 +291,12 @@ where
                 Ok(0) => ahead.pull_read(wire, &mut Input::eof()),
                 Ok(n) => match scratch.filled(n) {
                     Filled::Kept(scratch, n) => {
-                        ahead.pull_read(wire, &mut Input::new(scratch.get(..n).unwrap_or_default()))
+                        let bytes = scratch.get(..n).unwrap_or_default();
+                        ahead.pull_read(wire, &mut Input::new(bytes).maps_from(take_map))
                     }
-                    Filled::Lent(bytes) => ahead.pull_read(wire, &mut Input::lent(&bytes)),
+                    Filled::Lent(bytes) => {
+                        ahead.pull_read(wire, &mut Input::lent(&bytes).maps_from(take_map))
+                    }
                 },
                 Err(error) => {
                     return Poll::Ready(Err(self.broke(ErrorKind::Connection(error), Broken::Remote)));

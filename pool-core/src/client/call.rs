@@ -28,6 +28,7 @@ use super::state::{Outcome, Ticket};
 use crate::error::{PoolFailure, Verdict};
 use crate::exchange::{Exchange, Next, Progress, Repeatable, RetryDenied, RetryPolicy, Usage};
 use crate::report::{ClosedBy, Report};
+use crate::runtime::worker::keep_map;
 use crate::runtime::{Connect, Runtime};
 use crate::time::Instant;
 use crate::wire::h1::{BodyKind, Event, RequestHead, TargetForm};
@@ -407,6 +408,8 @@ where
                 match ready!(attempt.poll_event(cx, Some(head))) {
                     Ok(Event::Head(mut response, kind)) => {
                         self.exchange.handle_done();
+                        // The head will not be sent again.
+                        keep_map(std::mem::take(&mut self.head.headers));
                         let status = response.status().as_u16();
                         self.core.shared.note_answered(self.number, status, attempt.conn_at_end());
                         if let Route::Url = self.route {

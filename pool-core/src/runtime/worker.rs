@@ -10,6 +10,7 @@ use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 
 use bytes::Bytes;
+use http::HeaderMap;
 
 use crate::wire::h1::Outbox;
 
@@ -21,6 +22,11 @@ const LENT_FROM: usize = SCRATCH / 4;
 const KEPT_SPARE: usize = 15;
 /// An outbox that grew beyond this is not kept.
 const KEPT_OUTBOX: usize = 64 * 1024;
+/// Maps of heads kept: as many as a busy thread has requests in flight, beyond what the allocator has
+/// at hand of one size.
+const KEPT_MAPS: usize = 128;
+/// A map with room for more fields than this is not kept.
+const KEPT_FIELDS: usize = 48;
 
 thread_local! {
     /// The one used last: nearly always the only one.
@@ -28,6 +34,10 @@ thread_local! {
     /// Those used before it, the last one at the end.
     static SPARE: Cell<Vec<Box<[u8]>>> = const { Cell::new(Vec::new()) };
     static WRITE: Cell<Option<Outbox>> = const { Cell::new(None) };
+    /// Empty maps of heads that were sent.
+    static MAPS: Cell<Vec<HeaderMap>> = const { Cell::new(Vec::new()) };
+    /// For the poll within a poll: a server's connection whose service asks a client.
+    static WRITE_WITHIN: Cell<Option<Outbox>> = const { Cell::new(None) };
 }
 
 /// A read buffer. Dropped, it goes back to the thread that drops it.
@@ -119,7 +129,12 @@ pub(crate) enum Filled {
 /// Takes the outbox of this thread, empty; give it back with [`keep_outbox`].
 #[inline]
 pub(crate) fn take_outbox() -> Outbox {
-    WRITE.try_with(Cell::take).ok().flatten().unwrap_or_default()
+    WRITE.try_with(Cell::take).ok().flatten().unwrap_or_else(outbox_within)
+}
+
+/// Another outbox, while the first is in use.
+fn outbox_within() -> Outbox {
+    WRITE_WITHIN.try_with(Cell::take).ok().flatten().unwrap_or_default()
 }
 
 /// Gives an empty outbox back to this thread.
@@ -127,8 +142,37 @@ pub(crate) fn take_outbox() -> Outbox {
 pub(crate) fn keep_outbox(outbox: Outbox) {
     debug_assert!(outbox.is_empty(), "unsent bytes belong to their connection");
     if outbox.capacity() <= KEPT_OUTBOX {
-        let _ = WRITE.try_with(|place| place.set(Some(outbox)));
+        // The outer poll returns last: its outbox takes the first place, and this one the second.
+        if let Ok(Some(other)) = WRITE.try_with(|place| place.replace(Some(outbox))) {
+            let _ = WRITE_WITHIN.try_with(|place| place.set(Some(other)));
+        }
     }
+}
+
+/// An empty map for a head, with the room that it had for another.
+pub(crate) fn take_map() -> HeaderMap {
+    let kept = MAPS.try_with(|place| {
+        let mut maps = place.take();
+        let map = maps.pop();
+        place.set(maps);
+        map
+    });
+    kept.ok().flatten().unwrap_or_default()
+}
+
+/// Empties the map of a head that was sent, and keeps it for the next one.
+pub(crate) fn keep_map(mut map: HeaderMap) {
+    if map.capacity() == 0 || map.capacity() > KEPT_FIELDS {
+        return;
+    }
+    map.clear();
+    let _ = MAPS.try_with(|place| {
+        let mut maps = place.take();
+        if maps.len() < KEPT_MAPS {
+            maps.push(map);
+        }
+        place.set(maps);
+    });
 }
 
 #[cfg(test)]
@@ -156,6 +200,19 @@ mod tests {
         assert_eq!(part, b"bc"[..]);
         drop(part);
         assert_eq!((kept(), Scratch::take().as_ptr()), (2, place));
+    }
+
+    #[test]
+    fn a_map_comes_back_empty_with_its_room() {
+        let mut map = HeaderMap::with_capacity(12);
+        let room = map.capacity();
+        map.insert(http::header::COOKIE, http::HeaderValue::from_static("secret"));
+        keep_map(map);
+        let map = take_map();
+        assert_eq!((map.len(), map.capacity()), (0, room));
+        assert_eq!(take_map().capacity(), 0, "there was one");
+        keep_map(HeaderMap::with_capacity(10 * KEPT_FIELDS));
+        assert_eq!(take_map().capacity(), 0, "too large to keep");
     }
 
     #[test]

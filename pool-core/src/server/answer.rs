@@ -3,15 +3,17 @@
 use std::task::{Context, Poll};
 
 use bytes::Buf;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 
 use super::connection::{Content, Flow, Inner, Over, Stage};
 use super::counters::count;
 use super::house::{By, Phase};
+use super::incoming::Incoming;
 use super::link::{Hundred, Wish};
 use super::service::HttpService;
 use super::socket::Fault;
+use crate::runtime::worker::keep_map;
 use crate::runtime::{Io, Runtime};
 use crate::wire::h1::{BodyLength, Outbox, ResponseHead, SendError, ServerEvent};
 
@@ -29,19 +31,35 @@ enum Filled {
 }
 
 impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
-    /// Gives the request to the service once that is ready.
-    pub(super) fn call_service(&mut self, cx: &mut Context<'_>) -> Result<Flow, Over> {
+    /// Gives the request to the service, or keeps it until that is ready. Nearly always it is: then the
+    /// request is not put aside first.
+    pub(super) fn offer(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: Request<Incoming<I>>,
+    ) -> Result<Flow, Over> {
         match self.service.poll_ready(cx) {
-            Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(error)) => return self.fail(&error.into()),
-            Poll::Pending => return self.watch_and_flush(cx),
+            Poll::Ready(Ok(())) => {
+                let call = self.service.call(request);
+                self.call.set(Some(call));
+                self.stage = Stage::Serving;
+                Ok(Flow::Again)
+            }
+            Poll::Ready(Err(error)) => self.fail(&error.into()),
+            Poll::Pending => {
+                self.request = Some(request);
+                self.watch_and_flush(cx)
+            }
         }
-        if let Some(request) = self.request.take() {
-            let call = self.service.call(request);
-            self.call.set(Some(call));
+    }
+
+    /// Gives the request that was kept to the service once that is ready.
+    pub(super) fn call_service(&mut self, cx: &mut Context<'_>) -> Result<Flow, Over> {
+        match self.request.take() {
+            Some(request) => self.offer(cx, request),
+            // Not reached: while it waits there is one.
+            None => Err(Over::Close(By::Us)),
         }
-        self.stage = Stage::Serving;
-        Ok(Flow::Again)
     }
 
     /// Polls the service; meanwhile moves what it asks for.
@@ -166,6 +184,7 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
             return self.fail(&error.into());
         }
         self.note_head(before, head.status);
+        keep_map(head.headers);
         self.stage = if self.socket.wire.is_tunnel() {
             Stage::HandingOver
         } else if self.socket.wire.wants_data() {

@@ -246,7 +246,7 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
         let mut event = None;
         match self.socket.poll_event(cx, &mut event) {
             Poll::Ready(Ok(())) => match event {
-                Some(ServerEvent::Head(request, kind)) => self.begin(request, kind),
+                Some(ServerEvent::Head(request, kind)) => self.begin(cx, request, kind),
                 Some(ServerEvent::Closed) => Err(Over::Close(By::Client)),
                 Some(
                     ServerEvent::Data(_)
@@ -273,7 +273,7 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
     }
 
     /// A request begins.
-    fn begin(&mut self, request: Request<()>, kind: BodyKind) -> Result<Flow, Over> {
+    fn begin(&mut self, cx: &mut Context<'_>, request: Request<()>, kind: BodyKind) -> Result<Flow, Over> {
         self.served += 1;
         let house = self.place.house();
         let options = &house.options;
@@ -310,9 +310,8 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
         if self.place.house().options.peer == PeerIn::BodyAndExtensions {
             request.extensions_mut().insert(PeerAddr(self.peer));
         }
-        self.request = Some(request);
         self.stage = Stage::Waiting;
-        Ok(Flow::Again)
+        self.offer(cx, request)
     }
 
     /// Whether a response with this status makes the connection a tunnel.

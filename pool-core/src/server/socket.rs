@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 
 use crate::runtime::Io;
-use crate::runtime::worker::{Filled, Scratch, keep_outbox, take_outbox};
+use crate::runtime::worker::{Filled, Scratch, keep_outbox, take_map, take_outbox};
 use crate::wire::h1::{Error as WireError, Input, Limits, Outbox, Server as Wire, ServerEvent};
 
 /// How many slices are offered to one vectored write.
@@ -123,9 +123,10 @@ impl<I: Io> Socket<I> {
             } else {
                 match scratch.filled(n) {
                     Filled::Kept(scratch, n) => {
-                        feed(wire, &mut Input::new(scratch.get(..n).unwrap_or_default()), event)
+                        let bytes = scratch.get(..n).unwrap_or_default();
+                        feed(wire, &mut Input::new(bytes).maps_from(take_map), event)
                     }
-                    Filled::Lent(bytes) => feed(wire, &mut Input::lent(&bytes), event),
+                    Filled::Lent(bytes) => feed(wire, &mut Input::lent(&bytes).maps_from(take_map), event),
                 }
             };
             match fed {

@@ -4,8 +4,10 @@
 pub mod access_log;
 pub mod admin;
 pub mod config;
+pub mod demo;
 pub mod flags;
 pub mod forward;
+pub mod logging;
 pub mod recordings;
 pub mod route;
 pub mod startup;

@@ -4,6 +4,7 @@
 use std::io::{stderr, stdout};
 use std::process::ExitCode;
 
+use pool_proxy::demo;
 use pool_proxy::startup::{Start, start};
 
 fn main() -> ExitCode {
@@ -11,9 +12,6 @@ fn main() -> ExitCode {
     match start(arguments, &mut stdout(), &mut stderr()) {
         Start::Exit(code) => ExitCode::from(code),
         Start::Serve(ready) => ExitCode::from(ready.serve(&mut stderr())),
-        Start::Demo => {
-            eprintln!("pool-proxy: the demonstration is not built in yet; try 'pool-proxy -c FILE'");
-            ExitCode::FAILURE
-        }
+        Start::Demo => ExitCode::from(demo::main(&mut stderr())),
     }
 }

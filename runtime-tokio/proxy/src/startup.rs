@@ -7,6 +7,7 @@ use crate::access_log;
 use crate::config::model::Bootstrap;
 use crate::config::{self, Source};
 use crate::flags::{self, Command, Flags, Mode};
+use crate::logging;
 use crate::recordings::command;
 use crate::worker::{self, RunOptions, Signals};
 
@@ -61,6 +62,10 @@ impl Ready {
 
     /// Runs the proxy until it is told to stop, and gives the exit code.
     pub fn serve(self, err: &mut dyn Write) -> u8 {
+        if let Err(error) = logging::install(self.flags.log_level, self.flags.log_path.as_deref()) {
+            let _ = writeln!(err, "--log-path: unable to open: {error}");
+            return REJECTED;
+        }
         let options = self.options();
         let running = match worker::run(self.bootstrap, options) {
             Ok(running) => running,

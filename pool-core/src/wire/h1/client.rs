@@ -335,6 +335,7 @@ impl Client {
 
     fn head_event(&mut self, input: &mut Input<'_>, event: &mut Option<Event>) -> Result<(), Error> {
         let Receive::Head { scan, informational } = &mut self.receive else { return Ok(()) };
+        let maps = input.maps();
         let mut source = Source::new(&mut self.rest, input);
         if source.bytes().is_empty() {
             return match source.ends() {
@@ -353,7 +354,7 @@ impl Client {
         let asked = self.asked;
         let limits = &self.limits;
         let head = head_parse::read(&mut source, scan, limits, Violation::StatusLine, |bytes, lender| {
-            head_parse::response(bytes, lender, limits, asked)
+            head_parse::response(bytes, lender, limits, asked, maps)
         })?;
         let Some(head) = head else {
             return if source.ends() { Err(Error::Eof(EofAt::Head)) } else { Ok(()) };

@@ -91,6 +91,7 @@ pub(super) fn request(
     bytes: &[u8],
     lender: Option<&Bytes>,
     limits: &Limits,
+    maps: fn() -> HeaderMap,
 ) -> Result<Option<Head<Request<()>>>, Error> {
     with_lines(limits, |lines| {
         let mut parsed = httparse::Request::new(&mut []);
@@ -113,7 +114,7 @@ pub(super) fn request(
         let start = offset(bytes, target.as_bytes());
         let (copy, used) = copy_with_content(bytes, lender, start, length, kind);
         let uri = parse_target(&method, copy.slice(..target.len()))?;
-        let headers = header_map(&copy, bytes, start, parsed.headers, &names)?;
+        let headers = header_map((maps(), REQUEST_ROOM), &copy, bytes, start, parsed.headers, &names)?;
         let mut message = Request::new(());
         *message.method_mut() = method;
         *message.uri_mut() = uri;
@@ -137,6 +138,7 @@ pub(super) fn response(
     lender: Option<&Bytes>,
     limits: &Limits,
     asked: Asked,
+    maps: fn() -> HeaderMap,
 ) -> Result<Option<Head<Response<()>>>, Error> {
     with_lines(limits, |lines| {
         let mut parsed = httparse::Response::new(&mut []);
@@ -156,7 +158,7 @@ pub(super) fn response(
         let kind = framing::of_response(asked, status, &facts, version)?;
         let start = parsed.headers.first().map_or(length, |first| offset(bytes, first.name.as_bytes()));
         let (copy, used) = copy_with_content(bytes, lender, start, length, kind);
-        let headers = header_map(&copy, bytes, start, parsed.headers, &names)?;
+        let headers = header_map((maps(), RESPONSE_ROOM), &copy, bytes, start, parsed.headers, &names)?;
         let mut message = Response::new(());
         *message.status_mut() = status;
         *message.version_mut() = version.to_http();
@@ -185,7 +187,7 @@ pub(super) fn parse_trailers(section: &[u8], limits: &Limits) -> Result<HeaderMa
         return Err(Violation::ForbiddenTrailer.into());
     }
     let copy = shared::copy(section);
-    header_map(&copy, section, 0, lines, &[])
+    header_map((HeaderMap::new(), 0), &copy, section, 0, lines, &[])
 }
 
 /// Runs `parse` with room for the field lines: on the stack for the default limit.
@@ -273,16 +275,24 @@ fn content(mut copy: Bytes, start: usize, length: usize) -> Bytes {
     copy
 }
 
+/// Fields that whoever gets the head may add before its map has to grow, which costs more than a
+/// thousand instructions. Not more: a map of up to six fields comes out of the allocator's cache, the
+/// next size does not.
+const REQUEST_ROOM: usize = 3;
+const RESPONSE_ROOM: usize = 2;
+
 /// Header values as slices of `copy`, which is a copy of `bytes` from `start` on. `names` are those of
-/// the first lines, as far as they have been looked up.
+/// the first lines, as far as they have been looked up; `map` is empty, and gets room for so many more
+/// fields.
 fn header_map(
+    (mut map, room): (HeaderMap, usize),
     copy: &Bytes,
     bytes: &[u8],
     start: usize,
     lines: &[httparse::Header<'_>],
     names: &[Option<Known>],
 ) -> Result<HeaderMap, Error> {
-    let mut map = HeaderMap::try_with_capacity(lines.len()).map_err(|_| Exceeded::Headers)?;
+    map.try_reserve(lines.len() + room).map_err(|_| Exceeded::Headers)?;
     let mut names = names.iter();
     for line in lines {
         let known = match names.next() {

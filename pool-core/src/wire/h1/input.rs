@@ -1,6 +1,7 @@
 //! What the driver read: a cursor over its scratch buffer.
 
 use bytes::Bytes;
+use http::HeaderMap;
 
 /// Bytes that were read, or the end of them; a connection takes from the front.
 ///
@@ -13,6 +14,8 @@ pub struct Input<'a> {
     eof: bool,
     /// The buffer that `bytes` lie in, if parts of it may be kept.
     lent: Option<&'a Bytes>,
+    /// Where the map of a head comes from.
+    maps: fn() -> HeaderMap,
 }
 
 /// Content from this size on is taken out of a lent buffer; less is copied, so that a small chunk
@@ -23,31 +26,43 @@ impl<'a> Input<'a> {
     /// Bytes that were read.
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, eof: false, lent: None }
+        Self { bytes, eof: false, lent: None, maps: HeaderMap::new }
     }
 
     /// The peer has finished sending (FIN).
     #[must_use]
     pub const fn eof() -> Input<'static> {
-        Input { bytes: &[], eof: true, lent: None }
+        Input { bytes: &[], eof: true, lent: None, maps: HeaderMap::new }
     }
 
     /// Nothing was read: asks a connection for events that need no further bytes.
     #[must_use]
     pub const fn nothing() -> Input<'static> {
-        Input { bytes: &[], eof: false, lent: None }
+        Input { bytes: &[], eof: false, lent: None, maps: HeaderMap::new }
     }
 
     /// The last bytes, with the peer's FIN behind them.
     #[must_use]
     pub const fn last(bytes: &'a [u8]) -> Self {
-        Self { bytes, eof: true, lent: None }
+        Self { bytes, eof: true, lent: None, maps: HeaderMap::new }
     }
 
     /// Bytes that were read into a buffer of which parts may be kept. Worth it from 8 KiB on.
     #[must_use]
     pub fn lent(buffer: &'a Bytes) -> Self {
-        Self { bytes: buffer, eof: false, lent: Some(buffer) }
+        Self { bytes: buffer, eof: false, lent: Some(buffer), maps: HeaderMap::new }
+    }
+
+    /// Takes the map of a head from `maps`, which gives empty ones, instead of making one: a driver that
+    /// keeps those of earlier heads spares the allocations.
+    #[cfg(any(feature = "client", feature = "server"))]
+    pub(crate) fn maps_from(self, maps: fn() -> HeaderMap) -> Self {
+        Self { maps, ..self }
+    }
+
+    /// Where the map of a head comes from.
+    pub(super) const fn maps(&self) -> fn() -> HeaderMap {
+        self.maps
     }
 
     /// The buffer that the bytes lie in, if parts of it may be kept.

@@ -10,6 +10,9 @@ const COPY_BELOW: usize = 2048;
 /// The copied part is compacted once this much of it has been written.
 const COMPACT_ABOVE: usize = 16 * 1024;
 
+/// The first buffer: most heads with a small body.
+const FIRST: usize = 512;
+
 /// A queue of bytes to write: framing and small chunks in one reused buffer, large chunks by
 /// reference. The driver lends one per connection that has something to write.
 #[derive(Debug, Default)]
@@ -176,6 +179,10 @@ impl Outbox {
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
         let before = self.copied.len();
+        if self.copied.capacity() == 0 {
+            // Written line by line, a head would outgrow its buffer three times.
+            self.copied.reserve(FIRST);
+        }
         let result = write(&mut self.copied);
         if result.is_err() {
             self.copied.truncate(before);

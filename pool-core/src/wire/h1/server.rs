@@ -372,6 +372,7 @@ impl Server {
 
     fn head_event(&mut self, input: &mut Input<'_>, event: &mut Option<ServerEvent>) -> Result<(), Error> {
         let Receive::Head { scan, skipped } = &mut self.receive else { return Ok(()) };
+        let maps = input.maps();
         let mut source = Source::new(&mut self.rest, input);
         // RFC 9112 2.2: one empty line in front of a request line is ignored, as old clients send it
         // behind a body.
@@ -388,7 +389,7 @@ impl Server {
         }
         let limits = &self.limits;
         let head = head_parse::read(&mut source, scan, limits, Violation::RequestLine, |bytes, lender| {
-            head_parse::request(bytes, lender, limits)
+            head_parse::request(bytes, lender, limits, maps)
         })?;
         let Some(head) = head else {
             return if source.ends() { Err(Error::Eof(EofAt::Head)) } else { Ok(()) };

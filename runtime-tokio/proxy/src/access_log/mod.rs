@@ -7,6 +7,7 @@ mod record;
 mod writer;
 
 pub use flags::ResponseFlags;
+pub(crate) use format::TimeFormat;
 pub use format::{Fault, Format, FormatError, JsonFormatError};
 pub use logger::Logger;
 pub use record::{Downstream, Record, Request, Response, Timings, Upstream};

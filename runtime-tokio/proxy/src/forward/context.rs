@@ -15,7 +15,7 @@ use super::random::RequestIds;
 use crate::access_log::Logger;
 use crate::config::model::{Bootstrap, HttpManager};
 use crate::route::Routes;
-use crate::stats::{ClusterStats, HttpStats, WorkerStats};
+use crate::stats::{ClusterStats, HostCells, HttpStats, WorkerStats};
 
 /// Everything that a request may need.
 pub(crate) struct Context {
@@ -93,6 +93,10 @@ impl Context {
     /// Stats of a cluster.
     pub(crate) fn cluster(&self, cluster: usize) -> &ClusterStats {
         self.stats.cluster(cluster)
+    }
+
+    pub(crate) fn host(&self, cluster: usize, host: usize) -> Option<&HostCells> {
+        self.stats.host(cluster, host)
     }
 }
 

@@ -39,7 +39,7 @@ impl Dates {
 
 /// The time of day, for people to read; nothing is timed by it.
 #[expect(clippy::disallowed_methods, reason = "dates in responses and logs are those of the wall clock")]
-pub(super) fn wall_clock() -> SystemTime {
+pub(crate) fn wall_clock() -> SystemTime {
     SystemTime::now()
 }
 

@@ -22,6 +22,7 @@ use super::context::{Connection, Context};
 use super::plan::{Action, Plan, Target};
 use super::reply::Reply;
 use super::request::{self, Refusal, Wants};
+use super::response::Date;
 use super::tunnel::Offer;
 use super::watch::Watch;
 use super::{failure, names, response};
@@ -42,7 +43,6 @@ pub struct Exchange {
     watch: Option<Watch>,
 }
 
-#[allow(clippy::large_enum_variant, reason = "lives in the connection's one allocation; mostly a call")]
 enum Stage {
     /// The response is there.
     Answered(Option<Response<ResponseBody>>),
@@ -126,7 +126,7 @@ impl Exchange {
 
     /// The upstream has answered.
     fn respond(&mut self, response: Response<UpstreamBody>) -> Option<Response<ResponseBody>> {
-        let Stage::Calling(calling) = std::mem::replace(&mut self.stage, Stage::Over) else { return None };
+        let Stage::Calling(calling) = &mut self.stage else { return None };
         let mut watch = self.watch.take()?;
         let context = Arc::clone(&watch.connection);
         let context = &*context.context;
@@ -136,7 +136,7 @@ impl Exchange {
         let (mut head, body) = response.into_parts();
         let plan = context.routes.get(calling.route);
         let switches = calling.offer.is_wanted() && is_switch(head.status);
-        response::hop_by_hop(&mut head.headers, switches);
+        let date = response::hop_by_hop(&mut head.headers, switches);
         if let Some(ended) = watch.request_ended() {
             let millis = now.since(ended).as_millis();
             let millis = u64::try_from(millis).unwrap_or(u64::MAX);
@@ -146,14 +146,17 @@ impl Exchange {
             head.headers.insert(names::ATTEMPT_COUNT, response::number(u64::from(watch.attempts())));
         }
         response::set_server(&mut head.headers, &context.manager);
-        response::set_date(&mut head.headers, || context.dates.at(now));
+        if date == Date::Missing {
+            head.headers.insert(header::DATE, context.dates.at(now));
+        }
         watch.note_response(&head);
         if switches {
             let idle = plan.and_then(|plan| match &plan.action {
                 Action::Forward(target) => target.idle_timeout,
                 Action::Direct { .. } => None,
             });
-            calling.offer.accept(watch, body, idle.unwrap_or(context.manager.stream_idle_timeout));
+            let offer = calling.offer.take();
+            offer.accept(watch, body, idle.unwrap_or(context.manager.stream_idle_timeout));
             return Some(Response::from_parts(head, ResponseBody::ready(Bytes::new())));
         }
         let passes = context.manager.enable_trailers && watch.upstream().is_some_and(|up| up.enable_trailers);
@@ -165,7 +168,7 @@ impl Exchange {
     /// The call has failed.
     #[cold]
     fn fail(&mut self, error: &Error) -> Option<Response<ResponseBody>> {
-        let Stage::Calling(calling) = std::mem::replace(&mut self.stage, Stage::Over) else { return None };
+        let Stage::Calling(calling) = &mut self.stage else { return None };
         let mut watch = self.watch.take()?;
         watch.note_call(calling.call.info());
         watch.note_failure(error);
@@ -177,7 +180,7 @@ impl Exchange {
     /// The route's time is over: the upstream request is given up.
     #[cold]
     fn time_out(&mut self, details: &'static str) -> Option<Response<ResponseBody>> {
-        let Stage::Calling(calling) = std::mem::replace(&mut self.stage, Stage::Over) else { return None };
+        let Stage::Calling(calling) = &mut self.stage else { return None };
         let mut watch = self.watch.take()?;
         watch.note_call(calling.call.info());
         let connection = watch.connection.clone();
@@ -188,7 +191,12 @@ impl Exchange {
                 stats.upstream_rq_timeout.inc();
             }
         }
+        if let Some(host) = watch.host_cells() {
+            host.rq_timeout.inc();
+        }
         let plan = connection.context.routes.get(calling.route);
+        // Dropping the call gives the upstream request up.
+        self.stage = Stage::Over;
         Some(watch.upstream_reply(Reply::timed_out(details), plan))
     }
 }
@@ -263,7 +271,7 @@ fn judge(context: &Context, head: &mut Parts, incoming: &Incoming, watch: &mut W
             return Verdict::Refused(Reply::refused(refusal));
         }
     };
-    let authority = head.headers.get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default();
+    let authority = || head.headers.get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default();
     let Some(route) = context.routes.find(authority, head.uri.path()) else {
         context.http().no_route.inc();
         return Verdict::Refused(Reply::no_route());

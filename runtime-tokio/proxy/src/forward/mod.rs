@@ -18,6 +18,7 @@ mod service;
 mod tunnel;
 mod watch;
 
+pub(crate) use date::wall_clock;
 pub(crate) use log::local_reply;
 
 pub use body::ResponseBody;

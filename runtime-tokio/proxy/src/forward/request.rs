@@ -65,6 +65,7 @@ impl Met {
     const FORWARDED_PROTO: u32 = 1 << 8;
     const REQUEST_ID: u32 = 1 << 9;
     const HTTP2_SETTINGS: u32 = 1 << 10;
+    const HOST: u32 = 1 << 11;
 
     fn of(headers: &HeaderMap) -> Self {
         Self(headers.keys().fold(0, |met, name| {
@@ -79,6 +80,7 @@ impl Met {
                 "x-forwarded-proto" => Self::FORWARDED_PROTO,
                 "x-request-id" => Self::REQUEST_ID,
                 "http2-settings" => Self::HTTP2_SETTINGS,
+                "host" => Self::HOST,
                 other if other.starts_with("x-envoy-") => Self::X_ENVOY,
                 _ => 0,
             }
@@ -97,8 +99,10 @@ pub(crate) fn prepare(
     peer: IpAddr,
     ids: &RequestIds,
 ) -> Result<Wants, Refusal> {
-    name_the_host(head, manager)?;
     let met = Met::of(&head.headers);
+    if head.uri.authority().is_some() || !met.has(Met::HOST) {
+        name_the_host(head, manager)?;
+    }
     let headers = &mut head.headers;
     let wants = upgrade(headers, met, &head.method, manager)?;
     hop_by_hop(headers, met)?;
@@ -126,7 +130,8 @@ pub(crate) fn prepare(
     Ok(wants)
 }
 
-/// After this there is one `Host`, and it is the authority of the request (RFC 9112 3.2.2).
+/// Makes `Host` of the authority of the request (RFC 9112 3.2.2), or of what is to be assumed.
+#[cold]
 fn name_the_host(head: &mut Parts, manager: &HttpManager) -> Result<(), Refusal> {
     if let Some(authority) = head.uri.authority() {
         if head.method != Method::CONNECT {
@@ -134,9 +139,6 @@ fn name_the_host(head: &mut Parts, manager: &HttpManager) -> Result<(), Refusal>
             let host = HeaderValue::from_str(host).map_err(|_| Refusal::NoHost)?;
             head.headers.insert(header::HOST, host);
         }
-        return Ok(());
-    }
-    if head.headers.contains_key(header::HOST) {
         return Ok(());
     }
     match &manager.default_host_for_http_10 {

@@ -11,13 +11,21 @@ use super::names;
 use super::request::{is_plain_option, options};
 use crate::config::model::{HttpManager, ServerHeader};
 
+/// Whether the origin has dated its response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Date {
+    There,
+    Missing,
+}
+
 /// Removes the fields that belong to the upstream's connection.
-pub(crate) fn hop_by_hop(headers: &mut HeaderMap, switches: bool) {
+pub(crate) fn hop_by_hop(headers: &mut HeaderMap, switches: bool) -> Date {
     const CONNECTION: u8 = 1;
     const KEEP_ALIVE: u8 = 1 << 1;
     const PROXY_CONNECTION: u8 = 1 << 2;
     const TRANSFER_ENCODING: u8 = 1 << 3;
     const UPGRADE: u8 = 1 << 4;
+    const DATE: u8 = 1 << 5;
     let met = headers.keys().fold(0, |met, name| {
         met | match name.as_str() {
             "connection" => CONNECTION,
@@ -25,15 +33,17 @@ pub(crate) fn hop_by_hop(headers: &mut HeaderMap, switches: bool) {
             "proxy-connection" => PROXY_CONNECTION,
             "transfer-encoding" => TRANSFER_ENCODING,
             "upgrade" => UPGRADE,
+            "date" => DATE,
             _ => 0,
         }
     });
-    if met == 0 {
-        return;
+    let date = if met & DATE == 0 { Date::Missing } else { Date::There };
+    if met & !DATE == 0 {
+        return date;
     }
     if met & CONNECTION != 0 {
-        // Framing and `Date` are ours or the message's, whatever the upstream says.
-        let keeps = |name: &HeaderName| *name == header::CONTENT_LENGTH;
+        // These are of the message, whatever the upstream says.
+        let keeps = |name: &HeaderName| *name == header::CONTENT_LENGTH || *name == header::DATE;
         let named: SmallVec<[HeaderName; 2]> = options(headers)
             .filter(|option| !is_plain_option(option))
             .filter_map(|option| HeaderName::from_bytes(option).ok())
@@ -56,6 +66,7 @@ pub(crate) fn hop_by_hop(headers: &mut HeaderMap, switches: bool) {
     if met & UPGRADE != 0 && !switches {
         headers.remove(header::UPGRADE);
     }
+    date
 }
 
 /// Says who answers.

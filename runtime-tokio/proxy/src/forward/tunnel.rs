@@ -64,6 +64,11 @@ impl Offer {
         self.relay == Continue::Relayed
     }
 
+    /// Moves it out.
+    pub(super) fn take(&mut self) -> Self {
+        Self { upgrade: self.upgrade.take(), relay: self.relay }
+    }
+
     /// The upstream has switched; the client is told next. Carries bytes from then on.
     pub(super) fn accept(self, watch: Watch, body: UpstreamBody, idle: Option<Duration>) {
         let (Some(upgrade), Some(upstream)) = (self.upgrade, body.into_upgraded()) else { return };

@@ -22,7 +22,7 @@ use super::tunnel::Offer;
 use super::{names, response as head};
 use crate::access_log::ResponseFlags;
 use crate::route::RouteId;
-use crate::stats::ClusterStats;
+use crate::stats::{ClusterStats, HostCells};
 
 /// Made with the request, it moves from the future of the response to its body, or to the tunnel, and
 /// tells stats and access log when it is dropped.
@@ -33,6 +33,8 @@ pub(crate) struct Watch {
     request: Receipt,
     route: Option<RouteId>,
     cluster: Option<u32>,
+    /// Its number in the cluster.
+    host: Option<u32>,
     /// When the route's time is over, if it has a timeout and the request is complete.
     deadline: Option<Instant>,
     pub(super) answer: Answer,
@@ -62,6 +64,16 @@ pub(super) struct Answer {
     /// When its head was there.
     pub(super) at: Option<Instant>,
     pub(super) content: Content,
+    pub(super) pace: Pace,
+}
+
+/// How the content of a response comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// As fast as it was asked for, until now.
+    AtOnce,
+    /// It had to be waited for.
+    Slowly,
 }
 
 /// Who answered.
@@ -90,6 +102,7 @@ impl Watch {
             request: Receipt::Open,
             route: None,
             cluster: None,
+            host: None,
             deadline: None,
             answer: Answer {
                 status: None,
@@ -98,6 +111,7 @@ impl Watch {
                 by: By::Proxy,
                 at: None,
                 content: Content::Open,
+                pace: Pace::AtOnce,
             },
             attempts: 0,
             tunnel: None,
@@ -141,6 +155,12 @@ impl Watch {
         Some(self.connection.context.cluster(self.cluster? as usize))
     }
 
+    /// The host that the last attempt went to.
+    pub(super) fn host_cells(&self) -> Option<&HostCells> {
+        let (cluster, host) = (self.cluster? as usize, self.host? as usize);
+        self.connection.context.host(cluster, host)
+    }
+
     pub(super) fn plan(&self) -> Option<&Plan> {
         self.connection.context.routes.get(self.route?)
     }
@@ -171,6 +191,7 @@ impl Watch {
     /// The call is over.
     pub(super) fn note_call(&mut self, info: CallInfo<'_>) {
         self.attempts = info.retries().saturating_add(info.replays()).saturating_add(1);
+        self.host = info.host().and_then(|host| host.id()).map(|id| id.0);
         if let Some(notes) = &mut self.notes {
             notes.call(info);
         }
@@ -191,6 +212,9 @@ impl Watch {
         self.answer.at = Some(now);
         if let Some(stats) = self.cluster_stats() {
             stats.count_response(status.as_u16());
+        }
+        if let Some(host) = self.host_cells() {
+            if status.is_server_error() { host.rq_error.inc() } else { host.rq_success.inc() }
         }
     }
 
@@ -227,6 +251,10 @@ impl Watch {
     pub(super) fn upstream_reply(mut self, reply: Reply, plan: Option<&Plan>) -> Response<ResponseBody> {
         if let Some(stats) = self.cluster_stats() {
             stats.count_response(reply.status.as_u16());
+        }
+        // The pools count requests that failed with a connection attempt.
+        if let Some(host) = self.host_cells().filter(|_| !reply.flags.contains(ResponseFlags::UF)) {
+            host.rq_error.inc();
         }
         self.begin_reply(&reply);
         let mut response = reply.into_response(ResponseBody::ready);
@@ -266,7 +294,10 @@ impl Watch {
     /// The content of the response has ended.
     pub(super) fn complete(&mut self) {
         if self.answer.content == Content::Open {
-            self.answer.content = Content::Complete(self.connection.context.clock.now());
+            // What came with the head came when it did: the clock was read for that.
+            let with_head = self.answer.at.filter(|_| self.answer.pace == Pace::AtOnce);
+            let at = with_head.unwrap_or_else(|| self.connection.context.clock.now());
+            self.answer.content = Content::Complete(at);
         }
     }
 
@@ -287,6 +318,7 @@ impl Watch {
 
     /// Whether the route's time is over while the response is being sent.
     pub(super) fn poll_over(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        self.answer.pace = Pace::Slowly;
         if self.answer.by == By::Proxy {
             return Poll::Pending;
         }
@@ -299,6 +331,9 @@ impl Watch {
         std::task::ready!(self.connection.alarm().poll(cx, &self.connection.context.clock, deadline));
         if let Some(stats) = self.cluster_stats() {
             stats.upstream_rq_timeout.inc();
+        }
+        if let Some(host) = self.host_cells() {
+            host.rq_timeout.inc();
         }
         self.answer.flags |= ResponseFlags::UT;
         self.answer.content = Content::Broken;

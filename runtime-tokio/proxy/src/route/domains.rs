@@ -46,10 +46,11 @@ impl Domains {
         domains
     }
 
-    pub(super) fn find(&self, authority: &[u8]) -> Option<usize> {
+    pub(super) fn find<'a>(&self, authority: impl FnOnce() -> &'a [u8]) -> Option<usize> {
         if self.exact.is_empty() && self.suffixes.is_empty() && self.prefixes.is_empty() {
             return self.any;
         }
+        let authority = authority();
         let mut lower = [0; LONGEST];
         let Some(lower) = lower.get_mut(..authority.len()) else { return self.any };
         lower.copy_from_slice(authority);

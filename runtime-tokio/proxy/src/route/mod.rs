@@ -43,9 +43,8 @@ impl<T> Routes<T> {
     }
 
     /// The route of a request to `authority` (the `Host` field, or the authority of the request target)
-    /// and `path`, which has no query.
-    #[must_use]
-    pub fn find(&self, authority: &[u8], path: &str) -> Option<RouteId> {
+    /// and `path`, which has no query. The authority is asked for only if anything depends on it.
+    pub fn find<'a>(&self, authority: impl FnOnce() -> &'a [u8], path: &str) -> Option<RouteId> {
         let host = self.domains.find(authority)?;
         let routes = self.hosts.get(host)?;
         let route = routes.iter().position(|(matches, _)| path::matches(matches, path))?;

@@ -37,7 +37,7 @@ fn routes(virtual_hosts: Vec<VirtualHost>) -> Routes<(String, usize)> {
 /// The name of the virtual host and the number of the route.
 fn find<'a>(routes: &'a Routes<(String, usize)>, authority: &str, target: &str) -> Option<(&'a str, usize)> {
     let path = target.split('?').next().expect("a path");
-    let id = routes.find(authority.as_bytes(), path)?;
+    let id = routes.find(|| authority.as_bytes(), path)?;
     routes.get(id).map(|(host, route)| (host.as_str(), *route))
 }
 

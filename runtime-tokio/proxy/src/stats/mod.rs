@@ -11,6 +11,7 @@ mod core;
 mod distribution;
 mod fields;
 mod histogram;
+mod hosts;
 mod memory;
 mod read;
 mod store;
@@ -24,6 +25,7 @@ pub use fields::{
     ListenerManagerValues, ListenerStats, ListenerValues, SCOPES, ServerValues,
 };
 pub use histogram::Histogram;
+pub use hosts::{HostCells, HostResults};
 pub use memory::physical_memory;
 pub use read::{Sample, Value};
 pub use store::{Readings, Store, WorkerStats};

@@ -8,7 +8,8 @@ use super::fields::{
     ClusterManagerValues, ClusterStats, ClusterValues, FilesystemValues, HttpStats, HttpValues,
     ListenerManagerValues, ListenerStats, ListenerValues, ServerValues,
 };
-use crate::config::model::Bootstrap;
+use super::hosts::{HostCells, HostResults};
+use crate::config::model::{Bootstrap, Cluster};
 
 /// The cells of one worker. Clones are the same cells; only one thread may write them.
 ///
@@ -24,6 +25,8 @@ pub struct WorkerStats {
 pub(super) struct Cells {
     pub(super) listeners: Vec<(ListenerStats, HttpStats)>,
     pub(super) clusters: Vec<ClusterStats>,
+    /// By cluster and number of the host.
+    pub(super) hosts: Vec<Box<[HostCells]>>,
 }
 
 impl WorkerStats {
@@ -55,6 +58,13 @@ impl WorkerStats {
     #[inline]
     pub fn cluster(&self, cluster: usize) -> &ClusterStats {
         &self.cells.clusters[cluster]
+    }
+
+    /// A host of a cluster, by its number there (`HostId`); none if it is not of the configuration.
+    #[must_use]
+    #[inline]
+    pub fn host(&self, cluster: usize, host: usize) -> Option<&HostCells> {
+        self.cells.hosts.get(cluster)?.get(host)
     }
 }
 
@@ -133,10 +143,23 @@ impl Store {
         let worker = |_| {
             let listeners = names.listeners.iter().map(|_| Default::default()).collect();
             let clusters = names.clusters.iter().map(|_| ClusterStats::default()).collect();
-            WorkerStats { cells: Arc::new(Cells { listeners, clusters }) }
+            let of_cluster =
+                |cluster: &Cluster| cluster.endpoints.iter().map(|_| HostCells::default()).collect();
+            let hosts = config.clusters.iter().map(of_cluster).collect();
+            WorkerStats { cells: Arc::new(Cells { listeners, clusters, hosts }) }
         };
         let workers = (0..workers).map(worker).collect();
         Self { names: Arc::new(names), workers, memory: Arc::default() }
+    }
+
+    /// Results of requests at a host of a cluster, over all workers.
+    #[must_use]
+    pub fn host(&self, cluster: usize, host: usize) -> HostResults {
+        let mut results = HostResults::default();
+        for cells in self.workers.iter().filter_map(|worker| worker.host(cluster, host)) {
+            results.absorb(cells);
+        }
+        results
     }
 
     /// How many workers there are.

@@ -139,6 +139,9 @@ impl Control {
     async fn work(self, ready: &mpsc::Sender<Result<(), StartError>>) -> Result<(), RunError> {
         let Self { proxy, options, refreshes, sockets, admin, receiver } = self;
         let seed = options.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
+        if let Some(address) = proxy.admin_address() {
+            tracing::info!("admin address: {address}");
+        }
         let admin = admin.and_then(|listener| serve_admin(&proxy, listener));
         let lookups = look_up(refreshes, seed, options.initial_lookup_timeout).await;
         let (gone, mut is_gone) = unbounded_channel();

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crate::config::model::Bootstrap;
+use crate::stats::Sample;
 use control::{Command, Commands};
 
 /// A proxy that serves. Dropping it ends the proxy at once.
@@ -70,6 +71,12 @@ impl Running {
     #[must_use]
     pub fn proxy(&self) -> &Arc<Proxy> {
         &self.proxy
+    }
+
+    /// All stats, now.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<Sample> {
+        self.proxy.samples()
     }
 
     /// Begins to end: no more connections are taken, exchanges in progress are served to their end, for

@@ -7,7 +7,7 @@ use pool_core::pool::{HISTOGRAM_BUCKETS, Histogram, Stats};
 use pool_core::server::Snapshot;
 
 use crate::admin::HostStatus;
-use crate::stats::{ClusterValues, Distribution, HttpValues, ListenerValues};
+use crate::stats::{ClusterValues, Distribution, HostResults, HttpValues, ListenerValues};
 use crate::upstream::Counts;
 
 /// What a server counts of its connections and requests. Responses by class, and the times of requests,
@@ -118,7 +118,7 @@ pub(super) fn lookups(from: &Counts, to: &mut ClusterValues) {
 }
 
 /// One host of a cluster.
-pub(super) fn host(from: &HostStats) -> HostStatus {
+pub(super) fn host(from: &HostStats, results: HostResults) -> HostStatus {
     let HostStats { host, pools, gauges, .. } = from;
     HostStatus {
         address: host.address(),
@@ -129,9 +129,9 @@ pub(super) fn host(from: &HostStats) -> HostStatus {
         cx_connect_fail: pools.cx_connect_fail,
         cx_total: pools.cx_total,
         rq_active: gauges.rq_active,
-        rq_error: 0,
-        rq_success: 0,
-        rq_timeout: 0,
+        rq_error: results.rq_error + pools.rq_pending_failure_eject,
+        rq_success: results.rq_success,
+        rq_timeout: results.rq_timeout,
         rq_total: pools.rq_total,
     }
 }

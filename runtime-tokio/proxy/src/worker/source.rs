@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pool_core::client::Cluster;
+use pool_core::client::{Cluster, HostStats};
 use pool_core::limits::{Gauge, Priority, Resource};
 use pool_core::server::ServerHandle;
 use runtime_tokio::Tokio;
@@ -16,10 +16,10 @@ use super::readings;
 use super::thread::Worker;
 use crate::access_log::Logs;
 use crate::admin::{Action, ClusterStatus, ListenerStatus, ServerState, Source, WorkerPools};
-use crate::config::model::{AccessLog, Bootstrap};
+use crate::config::model::{self, AccessLog, Bootstrap};
 use crate::stats::{
-    ClusterManagerValues, ClusterValues, FilesystemValues, HttpValues, ListenerManagerValues, ListenerValues,
-    Readings, ServerValues, Store,
+    ClusterManagerValues, ClusterValues, FilesystemValues, HostResults, HttpValues, ListenerManagerValues,
+    ListenerValues, Readings, Sample, ServerValues, Store,
 };
 use crate::upstream::Counts;
 
@@ -85,6 +85,12 @@ impl Proxy {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.made.store
+    }
+
+    /// All stats, now; or as they were at the end.
+    #[must_use]
+    pub fn samples(self: &Arc<Self>) -> Vec<Sample> {
+        self.made.store.samples(&Shared(self.clone()))
     }
 
     pub(super) fn bootstrap(&self) -> &Arc<Bootstrap> {
@@ -155,14 +161,22 @@ impl Source for Shared {
     }
 
     fn clusters(&self) -> Vec<ClusterStatus> {
-        let of_cluster = |(config, cluster): (&crate::config::model::Cluster, &Cluster)| ClusterStatus {
+        let store = &self.0.made.store;
+        let host = |cluster: usize, stats: &HostStats| {
+            let number = stats.host.id().map(|id| id.0 as usize);
+            readings::host(
+                stats,
+                number.map_or_else(HostResults::default, |number| store.host(cluster, number)),
+            )
+        };
+        let of_cluster = |(index, (config, cluster)): (usize, (&model::Cluster, &Cluster))| ClusterStatus {
             name: config.name.clone(),
             observability_name: config.stat_name.clone(),
             limits: cluster.limits(),
             added_via_api: false,
-            hosts: cluster.stats().hosts.iter().map(readings::host).collect(),
+            hosts: cluster.stats().hosts.iter().map(|stats| host(index, stats)).collect(),
         };
-        self.0.made.config.clusters.iter().zip(&self.0.made.clusters).map(of_cluster).collect()
+        self.0.made.config.clusters.iter().zip(&self.0.made.clusters).enumerate().map(of_cluster).collect()
     }
 
     fn listeners(&self) -> Vec<ListenerStatus> {

@@ -4,6 +4,7 @@ mod error;
 mod operator;
 mod parse;
 mod time;
+pub(crate) use time::TimeFormat;
 mod write;
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A compiled time format.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct TimeFormat(Vec<Piece>);
+pub(crate) struct TimeFormat(Vec<Piece>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
@@ -50,7 +50,7 @@ const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursd
 
 impl TimeFormat {
     /// `2018-12-18T22:48:12.123Z`, Envoy's default.
-    pub(super) fn iso8601() -> Self {
+    pub(crate) fn iso8601() -> Self {
         use Piece::{Day, Fraction, Hour, Minute, Month, Second, Text, Year};
         let text = |text: &str| Text(text.to_owned());
         Self(vec![
@@ -72,7 +72,7 @@ impl TimeFormat {
     }
 
     /// Compiles a format; an error is the offset of the specifier that is not known.
-    pub(super) fn parse(format: &str) -> Result<Self, usize> {
+    pub(crate) fn parse(format: &str) -> Result<Self, usize> {
         let mut pieces = Vec::new();
         let mut rest = format;
         while let Some(at) = rest.find('%') {
@@ -87,7 +87,7 @@ impl TimeFormat {
     }
 
     /// Appends a time. Before 1970 is 1970.
-    pub(super) fn write(&self, time: SystemTime, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, time: SystemTime, out: &mut Vec<u8>) {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let civil = Civil::of(since.as_secs());
         for piece in &self.0 {

@@ -5,6 +5,7 @@ use super::shared::Shared;
 use super::state::State;
 use crate::error::Verdict;
 use crate::exchange::{Next, Progress};
+use crate::report::StreamEnd;
 use crate::runtime::{Connect, Runtime};
 #[cfg(feature = "trace")]
 use crate::trace::{Afterwards, Note};
@@ -30,7 +31,8 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
     pub(crate) fn note_buried(&self, now: crate::time::Instant, conn: &mut Conn<C::Io>) {
         #[cfg(feature = "trace")]
         if conn.answered.status != 0 {
-            self.look(|state| state.note_brought(now, conn));
+            let Answered { request, status } = conn.take_answered();
+            self.look(|state| state.set.note(now, || Note::Answered { request, status }));
         }
         #[cfg(not(feature = "trace"))]
         let _ = (now, conn);
@@ -86,21 +88,44 @@ pub(crate) struct Answered {
     status: u16,
 }
 
-impl<C: Connect> State<C> {
-    /// Writes down what a connection brought along.
+/// There is none.
+#[cfg(not(feature = "trace"))]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Answered;
+
+impl<I> Conn<I> {
+    /// The note that it took along.
     #[inline]
     #[cfg_attr(
         not(feature = "trace"),
-        expect(clippy::needless_pass_by_ref_mut, clippy::unused_self, reason = "as below")
+        expect(clippy::needless_pass_by_ref_mut, clippy::unused_self, reason = "there is none")
     )]
-    pub(crate) fn note_brought<I>(&mut self, now: crate::time::Instant, conn: &mut Conn<I>) {
+    pub(crate) fn take_answered(&mut self) -> Answered {
         #[cfg(feature = "trace")]
-        if conn.answered.status != 0 {
-            let Answered { request, status } = std::mem::take(&mut conn.answered);
-            self.set.note_answered(now, request, status);
+        return std::mem::take(&mut self.answered);
+        #[cfg(not(feature = "trace"))]
+        Answered
+    }
+}
+
+impl<C: Connect> State<C> {
+    /// An exchange ended on a connection that goes on; `answered` is what the connection brought along.
+    #[inline]
+    pub(crate) fn finish(
+        &mut self,
+        now: crate::time::Instant,
+        place: super::leash::Place,
+        end: StreamEnd,
+        answered: Answered,
+    ) {
+        #[cfg(feature = "trace")]
+        if answered.status != 0 {
+            let Answered { request, status } = answered;
+            return self.set.finish_answered(now, place.pool, place.conn, end, request, status);
         }
         #[cfg(not(feature = "trace"))]
-        let _ = (now, conn);
+        let Answered = answered;
+        self.set.finish(now, place.pool, place.conn, end);
     }
 
     /// A connection attempt failed.

@@ -276,7 +276,6 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
         match idle {
             Idle::Quiet => {
                 let returned = self.turn(now, |state| {
-                    state.note_brought(now, &mut conn);
                     // Given under this lock, while the connection was on its way: whoever has it
                     // carries the order out, and the pool waits for its end.
                     if conn.leash.is_ordered_to_close() {
@@ -285,8 +284,9 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
                     // The keeper may have met the event that `watch` just asked for, and found the
                     // connection in use.
                     let listed = conn.leash.is_listed().then(|| conn.leash.clone());
+                    let answered = conn.take_answered();
                     state.give_back(place, conn);
-                    state.set.finish(now, place.pool, place.conn, end);
+                    state.finish(now, place, end, answered);
                     state.publish_requests(place.pool);
                     listed.map_or(Returned::Quiet, Returned::Listed)
                 });

@@ -23,7 +23,7 @@ pub(super) struct Short {
 }
 
 impl Short {
-    /// More than the longest entry that is written by way of it: 38 bytes.
+    /// More than the longest that is written by way of it: 45 bytes, of two entries.
     const ROOM: usize = 64;
 
     #[inline]

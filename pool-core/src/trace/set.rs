@@ -62,11 +62,20 @@ impl<L: Ledger> Traced<L> {
         }
     }
 
-    /// [`Note::Answered`].
+    /// [`PoolSet::finish`], with a [`Note::Answered`] of the exchange before it.
     #[inline]
-    pub fn note_answered(&mut self, now: Instant, request: u64, status: u16) {
+    pub fn finish_answered(
+        &mut self,
+        now: Instant,
+        pool: PoolId,
+        conn: ConnId,
+        end: StreamEnd,
+        request: u64,
+        status: u16,
+    ) {
+        self.set.finish(now, pool, conn, end);
         if let Some(tape) = &mut self.tape {
-            tape.note_answered(now, request, status);
+            tape.finish_answered(now, pool, conn, end, request, status);
         }
     }
 

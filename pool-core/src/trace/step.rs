@@ -245,10 +245,15 @@ impl Plain {
     #[inline]
     fn begin(self, op: u8) -> Short {
         let mut out = Short::new();
-        out.push(if self.is_granted { op | ONE_OK } else { op });
-        put(&mut out, ((self.since << 1) ^ (self.since >> 63)) as u64);
-        out.push(self.digest);
+        self.put(&mut out, op);
         out
+    }
+
+    #[inline]
+    fn put(self, out: &mut Short, op: u8) {
+        out.push(if self.is_granted { op | ONE_OK } else { op });
+        put(out, ((self.since << 1) ^ (self.since >> 63)) as u64);
+        out.push(self.digest);
     }
 
     /// [`Step::Request`].
@@ -268,13 +273,24 @@ impl Plain {
         out
     }
 
-    /// [`Note::Answered`].
+    /// [`Note::Answered`], and [`Step::Finish`] at the same instant.
     #[inline]
-    pub(super) fn answered(self, request: u64, status: u16) -> Short {
-        let mut out = self.begin(NOTE);
+    pub(super) fn finish_answered(
+        self,
+        pool: PoolId,
+        conn: ConnId,
+        end: StreamEnd,
+        request: u64,
+        status: u16,
+    ) -> Short {
+        // A note has no part in the digest, and no ledger speaks in its course.
+        let mut out = Self { is_granted: false, digest: 0, ..self }.begin(NOTE);
         out.push(ANSWERED);
         put(&mut out, request);
         put(&mut out, u64::from(status));
+        Self { since: 0, ..self }.put(&mut out, FINISH);
+        put_conn(&mut out, pool, conn);
+        out.push(rank(&ENDS, &end));
         out
     }
 }

@@ -232,11 +232,27 @@ impl Tape {
         }
     }
 
-    /// [`Note::Answered`].
+    /// [`Note::Answered`] and [`Step::Finish`], in one piece.
     #[inline]
-    pub(super) fn note_answered(&mut self, now: Instant, request: u64, status: u16) {
-        let plain = Plain { since: self.since(now), is_granted: false, digest: 0 };
-        self.append(now, &plain.answered(request, status));
+    pub(super) fn finish_answered(
+        &mut self,
+        now: Instant,
+        pool: PoolId,
+        conn: ConnId,
+        end: StreamEnd,
+        request: u64,
+        status: u16,
+    ) {
+        match self.plain(now) {
+            Some(plain) => {
+                self.entries += 1;
+                self.write_plain(now, &plain.finish_answered(pool, conn, end, request, status));
+            }
+            None => {
+                self.note(now, Note::Answered { request, status });
+                self.step(now, &Step::Finish { pool, conn, end });
+            }
+        }
     }
 
     /// The frame of a step, if there is nothing unusual in it.

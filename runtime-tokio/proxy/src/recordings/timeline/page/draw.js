@@ -20,7 +20,7 @@ const xOf = (time) => GUTTER + (time - view.from) * scale();
 const timeOf = (x) => view.from + (x - GUTTER) / scale();
 
 function fit(canvas, context, width, height) {
-  const ratio = window.devicePixelRatio || 1;
+  const ratio = printing ? 3 : window.devicePixelRatio || 1;
   canvas.style.height = height + "px";
   canvas.width = Math.round(width * ratio);
   canvas.height = Math.round(height * ratio);
@@ -28,8 +28,9 @@ function fit(canvas, context, width, height) {
 }
 
 function resize() {
-  view.width = chart.parentElement.clientWidth;
-  const most = printing ? 900 : Math.max(320, window.innerHeight - 150);
+  // Paper is as wide as a page of text is, whatever the window was.
+  view.width = printing ? 1000 : chart.parentElement.clientWidth;
+  const most = printing ? 1300 : Math.max(320, window.innerHeight - 150);
   view.height = Math.min(plan.height + AXIS + 4, most);
   fit(chart, paint, view.width, view.height);
   fit(overview, paintOverview, view.width, 36);

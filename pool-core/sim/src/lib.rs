@@ -15,6 +15,7 @@
 //! 10. [`engines`] and [`mutants`]: what looks for broken laws, and bugs that it must find.
 //! 11. [`fuzz_h1`]: bytes of HTTP/1, cut anywhere.
 //! 12. [`net`]: whole clients and servers on a simulated network, from one seed (`README.md`).
+//! 13. [`workload`]: pools under load of a model; [`whatif`]: under recorded load with other settings.
 #![forbid(unsafe_code)]
 
 pub mod alphabet;
@@ -31,3 +32,5 @@ pub mod search;
 pub mod shrink;
 pub mod steps;
 pub mod table;
+pub mod whatif;
+pub mod workload;

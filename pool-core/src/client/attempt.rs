@@ -18,6 +18,7 @@ use crate::exchange::{Progress, Usage};
 use crate::report::{ClosedBy, Report, StreamEnd};
 use crate::runtime::worker::{Filled, Scratch, keep_outbox, take_map, take_outbox};
 use crate::runtime::{Connect, Io, Runtime};
+use crate::time::Instant;
 use crate::wire::h1::{Client as Wire, Error as WireError, Event, Input, Outbox, RequestHead};
 
 /// A bound exchange.
@@ -140,6 +141,11 @@ where
 
     pub(crate) fn serial(&self) -> u64 {
         self.serial
+    }
+
+    /// When it ended, if it did regularly.
+    pub(crate) fn ended(&self) -> Option<Instant> {
+        self.held.ended
     }
 
     /// Whether the response can no longer end before the request.

@@ -53,6 +53,10 @@ pub struct Call<R: Runtime, C: Connect, B> {
     route: Route,
     /// The connection of the last attempt.
     carried: Option<Carried>,
+    /// When the response was complete, if that was before its head was given out.
+    completed_at: Option<Instant>,
+    /// When it is polled first, if the caller knows.
+    begins_at: Option<Instant>,
     /// While a retry is under way.
     retrying: Option<RetrySeat>,
     stage: Stage<R, C, B>,
@@ -139,7 +143,26 @@ where
         let keep = if exchange.may_replay() { replay_limit } else { 0 };
         let body = RequestBody::new(body, remake, keep);
         let stage = Stage::Choosing(Entry::New);
-        Self { core, head, body, exchange, number, route, carried: None, retrying: None, stage, span }
+        Self {
+            core,
+            head,
+            body,
+            exchange,
+            number,
+            route,
+            carried: None,
+            completed_at: None,
+            begins_at: None,
+            retrying: None,
+            stage,
+            span,
+        }
+    }
+
+    /// Takes the caller's word for the time of the first poll, by the clock of the client's runtime: who
+    /// has just looked at it spares the call a look.
+    pub fn set_begin(&mut self, now: Instant) {
+        self.begins_at = Some(now);
     }
 
     /// What is known of the call so far; complete once it has its response or has failed.
@@ -148,7 +171,7 @@ where
             Route::Url => None,
             Route::Cluster(path) => path.host.as_ref().map(|local| &local.host),
         };
-        CallInfo::new(self.number, host, self.carried.as_ref(), &self.exchange)
+        CallInfo::new(self.number, host, self.carried.as_ref(), self.completed_at, &self.exchange)
     }
 
     /// The next answer of the peer. As a future a call passes interim responses over.
@@ -197,7 +220,7 @@ where
     #[inline]
     fn choose(&mut self, cx: &mut Context<'_>, mut entry: Entry) -> Result<(), Error> {
         loop {
-            let now = self.core.shared.runtime.now();
+            let now = self.begins_at.take().unwrap_or_else(|| self.core.shared.runtime.now());
             let outcome = self
                 .acquire(now, entry)
                 .map_err(|fault| Error::new(ErrorKind::Origin(fault), Verdict::NeverSent))?;
@@ -424,7 +447,10 @@ where
                         // A response that is all here leaves nothing of its attempt to move out.
                         let read = if kind == BodyKind::Tunnel { None } else { attempt.take_read() };
                         let body = match read {
-                            Some(read) => Body::of_read(read, kind),
+                            Some(read) => {
+                                self.completed_at = attempt.ended();
+                                Body::of_read(read, kind)
+                            }
                             None => Body::of_live(attempt.take(), kind, &self.core.nursery),
                         };
                         self.stage = Stage::Done;

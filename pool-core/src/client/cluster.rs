@@ -59,8 +59,8 @@ struct Roster {
 
 /// How a client is told that the hosts have changed.
 pub(crate) struct Worker {
-    /// Held by the client as well: the worker is gone when nobody else has it.
-    pub(crate) changed: Arc<AtomicBool>,
+    /// The client's own: the worker is gone with it. Weak, because every cluster of the client has one.
+    pub(crate) changed: Weak<AtomicBool>,
     pub(crate) ready: Weak<ReadyList>,
 }
 
@@ -172,7 +172,7 @@ impl Inner {
     /// Tells a worker of changes from now on.
     pub(crate) fn enlist(&self, worker: Worker) {
         let mut workers = lock(&self.workers);
-        workers.retain(|worker| Arc::strong_count(&worker.changed) > 1);
+        workers.retain(|worker| worker.changed.strong_count() > 0);
         workers.push(worker);
     }
 
@@ -229,9 +229,11 @@ impl Inner {
         let mut ready = Vec::new();
         {
             let mut workers = lock(&self.workers);
-            workers.retain(|worker| Arc::strong_count(&worker.changed) > 1);
+            workers.retain(|worker| worker.changed.strong_count() > 0);
             for worker in &*workers {
-                worker.changed.store(true, Ordering::Release);
+                if let Some(changed) = worker.changed.upgrade() {
+                    changed.store(true, Ordering::Release);
+                }
                 ready.extend(worker.ready.upgrade());
             }
         }
@@ -301,3 +303,6 @@ impl ClusterBuilder {
         Cluster(Arc::new(Owner(Arc::new(inner))))
     }
 }
+
+#[cfg(test)]
+mod tests;

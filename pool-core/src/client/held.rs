@@ -7,6 +7,7 @@ use super::shared::Shared;
 use crate::exchange::Usage;
 use crate::report::{ClosedBy, Report, StreamEnd};
 use crate::runtime::{Connect, Runtime};
+use crate::time::Instant;
 
 /// Owns a bound connection. Dropping it anywhere ends the exchange: as if nothing had happened if
 /// nothing was written, as a local reset otherwise.
@@ -14,6 +15,8 @@ pub(crate) struct Held<R: Runtime, C: Connect> {
     shared: Arc<Shared<R, C>>,
     conn: Option<Box<Conn<C::Io>>>,
     pub(crate) touched: Touched,
+    /// When the exchange ended, if it did regularly.
+    pub(crate) ended: Option<Instant>,
 }
 
 /// Whether bytes of the exchange may have been written.
@@ -25,12 +28,12 @@ pub(crate) enum Touched {
 
 impl<R: Runtime, C: Connect> Held<R, C> {
     pub(crate) fn new(shared: Arc<Shared<R, C>>, conn: Box<Conn<C::Io>>) -> Self {
-        Self { shared, conn: Some(conn), touched: Touched::No }
+        Self { shared, conn: Some(conn), touched: Touched::No, ended: None }
     }
 
     /// Moves the connection to another owner; what is left here holds nothing.
     pub(crate) fn take(&mut self) -> Self {
-        Self { shared: self.shared.clone(), conn: self.conn.take(), touched: self.touched }
+        Self { shared: self.shared.clone(), conn: self.conn.take(), touched: self.touched, ended: self.ended }
     }
 
     /// The connection; `None` once the exchange has ended.
@@ -45,7 +48,9 @@ impl<R: Runtime, C: Connect> Held<R, C> {
             if self.touched == Touched::Yes {
                 conn.usage = Usage::Reused;
             }
-            self.shared.release(self.shared.runtime.now(), conn, end);
+            let now = self.shared.runtime.now();
+            self.ended = Some(now);
+            self.shared.release(now, conn, end);
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::host::Host;
 use crate::exchange::{Exchange, RetryDenied, Usage};
 use crate::runtime::Addresses;
+use crate::time::Instant;
 
 /// In the extensions of every response of this client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,7 @@ pub struct CallInfo<'a> {
     number: u64,
     host: Option<&'a Arc<Host>>,
     carried: Option<&'a Carried>,
+    completed_at: Option<Instant>,
     queue_time: Duration,
     replays: u8,
     retries: u8,
@@ -78,12 +80,14 @@ impl<'a> CallInfo<'a> {
         number: u64,
         host: Option<&'a Arc<Host>>,
         carried: Option<&'a Carried>,
+        completed_at: Option<Instant>,
         exchange: &Exchange,
     ) -> Self {
         Self {
             number,
             host,
             carried,
+            completed_at,
             queue_time: exchange.queue_time(),
             replays: exchange.replays(),
             retries: exchange.retries(),
@@ -120,6 +124,13 @@ impl<'a> CallInfo<'a> {
     #[must_use]
     pub fn is_reused(&self) -> bool {
         self.carried.is_some_and(|carried| carried.usage == Usage::Reused)
+    }
+
+    /// When the last byte of the response was read, if that was before its head was given out, as with
+    /// every small response. By the clock of the client's runtime.
+    #[must_use]
+    pub fn completed_at(&self) -> Option<Instant> {
+        self.completed_at
     }
 
     /// Time spent waiting for a connection, over all attempts.

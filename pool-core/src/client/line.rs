@@ -76,7 +76,7 @@ impl Desks {
         changed: &Arc<AtomicBool>,
         ready: &Arc<ReadyList>,
     ) -> Arc<Line> {
-        cluster.enlist(Worker { changed: changed.clone(), ready: Arc::downgrade(ready) });
+        cluster.enlist(Worker { changed: Arc::downgrade(changed), ready: Arc::downgrade(ready) });
         let vacant = self.desks.iter().position(Option::is_none).unwrap_or(self.desks.len());
         let index = u32::try_from(vacant).unwrap_or(u32::MAX);
         let line = Arc::new(Line { cluster: cluster.clone(), index });
@@ -112,6 +112,8 @@ impl Desks {
             let Some(desk) = place else { continue };
             desk.look_again(&mut gone);
             if desk.line.cluster.is_over() {
+                // It is over before its list is empty: nobody will look at what is left of it.
+                gone.append(&mut desk.hosts);
                 self.by_id.remove(&desk.line.cluster.id);
                 *place = None;
             }

@@ -147,7 +147,15 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
         }
     }
 
+    #[inline]
     fn send_interim(&mut self) {
+        if self.link.has_interim() {
+            self.send_all_interim();
+        }
+    }
+
+    #[cold]
+    fn send_all_interim(&mut self) {
         for response in self.link.take_interim() {
             let before = self.socket.outbox.len();
             let sent = self.socket.wire.send_informational(

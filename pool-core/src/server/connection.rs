@@ -11,7 +11,7 @@ use http::{Method, Request, Version};
 
 use super::closing::Closing;
 use super::counters::count;
-use super::house::{By, Phase, Place};
+use super::house::{By, LAST_LOOK, Phase, Place};
 use super::incoming::{Incoming, Left, Offer, PeerAddr};
 use super::link::Link;
 use super::options::{Http10, PeerIn};
@@ -108,6 +108,8 @@ pub(super) struct Inner<R: Runtime, I, S: HttpService<I>> {
     pub(super) head_since: Option<Instant>,
     /// Until when another request may come.
     pub(super) lives_until: Option<Instant>,
+    /// Once the server drains: until when a request that is on its way is looked for.
+    pub(super) last_look: Option<Instant>,
     pub(super) place: Place,
 }
 
@@ -150,6 +152,7 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Connection<R, I, S> {
             idle_since: Some(now),
             head_since: None,
             lives_until: options.max_connection_duration.map(|limit| now + limit),
+            last_look: None,
             runtime,
             place,
         }))
@@ -232,7 +235,14 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
             Stage::Sending => self.send(cx),
             Stage::Flushing => match self.flush(cx)? {
                 Poll::Ready(()) => self.end_exchange(),
-                Poll::Pending => Ok(Flow::Wait),
+                Poll::Pending => {
+                    // Of a local reply the limits are the server's own.
+                    if self.tally.is_open() {
+                        let (_, limits) = self.link.look(cx.waker());
+                        self.pace.apply(limits);
+                    }
+                    Ok(Flow::Wait)
+                }
             },
             Stage::HandingOver => match self.flush(cx)? {
                 Poll::Ready(()) => Err(Over::HandOver),
@@ -267,7 +277,13 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
             }
             Poll::Pending => match self.place.house().phase() {
                 Phase::Open => Ok(Flow::Wait),
-                Phase::Draining | Phase::Cut => Err(Over::Close(By::Us)),
+                // The system may have bytes that nobody was told of yet.
+                Phase::Draining => {
+                    let runtime = &self.runtime;
+                    self.last_look.get_or_insert_with(|| runtime.now() + LAST_LOOK);
+                    Ok(Flow::Wait)
+                }
+                Phase::Cut => Err(Over::Close(By::Us)),
             },
         }
     }

@@ -39,8 +39,9 @@ impl<R: Runtime> ServerHandle<R> {
         self.house.snapshot()
     }
 
-    /// Ends the server: it takes no more connections, idle ones are closed at once, busy ones finish
-    /// their exchange, whose response says `Connection: close`. After `grace` what is left is cut.
+    /// Ends the server: it takes the connections that the system has let in and no more, idle ones are
+    /// closed if no request comes within 10 ms, busy ones finish their exchange, whose response says
+    /// `Connection: close`. After `grace` what is left is cut.
     ///
     /// Completes when the listener and all connections are closed, and says how many had to be cut.
     /// Giving it up leaves the server draining, without a deadline; asking again sets a new one.

@@ -23,6 +23,10 @@ pub(crate) enum Phase {
     Cut,
 }
 
+/// How long a server that drains still looks for what the system has and it was not told of: connections
+/// in the accept queue, requests in sockets. Long enough for one turn of an event loop.
+pub(crate) const LAST_LOOK: Duration = Duration::from_millis(10);
+
 impl Phase {
     const fn of(number: u8) -> Self {
         match number {

@@ -168,15 +168,17 @@ impl<I> Link<I> {
         self.state().wish()
     }
 
-    /// Interim responses that the service wants to be sent.
+    /// Whether there are interim responses to be sent.
     #[inline]
+    pub(crate) fn has_interim(&self) -> bool {
+        self.has_interim.load(Ordering::Acquire)
+    }
+
+    /// Interim responses that the service wants to be sent.
     pub(crate) fn take_interim(&self) -> Vec<Response<()>> {
-        if self.has_interim.load(Ordering::Acquire) {
-            let mut state = self.state();
-            self.has_interim.store(false, Ordering::Relaxed);
-            return std::mem::take(&mut state.interim);
-        }
-        Vec::new()
+        let mut state = self.state();
+        self.has_interim.store(false, Ordering::Relaxed);
+        std::mem::take(&mut state.interim)
     }
 
     /// Who sends `100 Continue`.

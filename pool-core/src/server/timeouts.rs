@@ -21,6 +21,7 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
         let limit = match &self.stage {
             Stage::Head => match self.head_since {
                 Some(since) => head_limit(options, since).map(|(at, _)| at),
+                None if self.last_look.is_some() => self.last_look,
                 None => options.idle_timeout.map(|limit| *self.idle_since.get_or_insert_with(look) + limit),
             },
             Stage::Waiting | Stage::Serving | Stage::Sending | Stage::Flushing => {
@@ -41,6 +42,9 @@ impl<R: Runtime, I: Io, S: HttpService<I>> Inner<R, I, S> {
         let now = self.runtime.now();
         let counters = &self.place.house().counters;
         match &self.stage {
+            Stage::Head if self.socket.wire.is_idle() && self.last_look.is_some_and(|at| now >= at) => {
+                Err(Over::Close(By::Us))
+            }
             Stage::Head if self.socket.wire.is_idle() => {
                 let is_old = self.lives_until.is_some_and(|until| now >= until);
                 count(if is_old { &counters.max_connection_durations } else { &counters.idle_timeouts });

@@ -15,6 +15,7 @@ use crate::config::{Mode as Checks, nearest};
 
 pub use self::table::help;
 use self::table::{FLAGS, Flag, Takes};
+pub use crate::forward::DrainStrategy;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,16 +38,6 @@ pub enum Mode {
     Serve,
     /// Check the configuration and exit.
     Validate,
-}
-
-/// `--drain-strategy`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DrainStrategy {
-    /// More and more connections are asked to close over the drain time.
-    #[default]
-    Gradual,
-    /// All of them at once.
-    Immediate,
 }
 
 /// `--log-level`.

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 
 use crate::access_log;
-use crate::config::model::Bootstrap;
+use crate::config::model::{AccessLogFormat, Bootstrap};
 use crate::config::{self, Source};
 use crate::flags::{self, Command, Flags, Mode};
 use crate::logging;
@@ -47,6 +47,7 @@ impl Ready {
         RunOptions {
             concurrency: self.flags.concurrency.and_then(|n| usize::try_from(n.get()).ok()),
             drain_time: self.flags.drain_time,
+            drain_strategy: self.flags.drain_strategy,
             parent_shutdown_time: self.flags.parent_shutdown_time,
             signals: Signals::Handled,
             access_log: access_log::Options {
@@ -143,6 +144,10 @@ fn name(flags: &Flags) -> String {
     flags.config_path.as_ref().map_or_else(|| "--config-yaml".to_owned(), |path| path.display().to_string())
 }
 
+fn check_format(format: &AccessLogFormat) -> Result<(), String> {
+    access_log::Format::from_config(format).map(drop)
+}
+
 /// The configuration and its text.
 fn read(flags: &Flags, err: &mut dyn Write) -> Option<(Bootstrap, String)> {
     let name = name(flags);
@@ -163,7 +168,7 @@ fn read(flags: &Flags, err: &mut dyn Write) -> Option<(Bootstrap, String)> {
     let file = file.as_deref().map(|text| Source { name: &name, text });
     let yaml = flags.config_yaml.as_deref().map(|text| Source { name: "--config-yaml", text });
     let sources: Vec<_> = file.into_iter().chain(yaml).collect();
-    match config::load_all(&sources, flags.checks) {
+    match config::load_all(&sources, flags.checks, check_format) {
         Ok((mut bootstrap, warnings)) => {
             for warning in warnings {
                 let _ = writeln!(err, "warning: {warning}");

@@ -170,6 +170,30 @@ fn a_graceful_stop_serves_what_is_there_and_takes_no_more() {
     proxy.wait();
 }
 
+#[test]
+fn a_graceful_stop_loses_nobody_who_was_let_in() {
+    let upstream = Upstream::bind();
+    let proxy = Proxy::with_workers(simple(upstream.address()), 2);
+    std::thread::spawn(move || {
+        while let Some(mut server) = upstream.accept_another() {
+            std::thread::spawn(move || {
+                while server.has_head() {
+                    server.send(OK);
+                }
+            });
+        }
+    });
+    let mut clients: Vec<Peer> = (0..200).map(|_| proxy.connect()).collect();
+    for client in &mut clients {
+        client.send(GET);
+    }
+    proxy.running().stop();
+    for client in &mut clients {
+        assert_eq!(client.response().1, "ok");
+    }
+    proxy.wait();
+}
+
 /// Another request in progress; the connection that is idle upstream serves the first of them.
 fn asked_again(proxy: &Proxy, upstream: &Upstream, idle: &mut Peer) -> (Peer, Peer) {
     let mut client = proxy.connect();

@@ -87,3 +87,31 @@ fn warnings_are_told_and_do_not_stop_anything() {
     assert!(matches!(said.start, Start::Exit(1)));
     assert!(said.err.contains("did you mean 'idle_timeout'?"), "{}", said.err);
 }
+
+#[test]
+fn an_access_log_format_that_is_no_format_is_a_problem_at_its_place() {
+    let sample = std::fs::read_to_string(config("reverse-proxy.yaml")).expect("the sample");
+    let short = "stream.v3.StdoutAccessLog\n";
+    assert!(sample.contains(short), "the sample has a log");
+    let logged =
+        |format: &str| sample.replacen(short, &format!("{short}              log_format: {format}\n"), 1);
+    for (format, sentence) in [
+        (
+            "{text_format_source: {inline_string: 'x %RESPONSE_COD%'}}",
+            "inline_string: at offset 2: unknown operator `RESPONSE_COD`, did you mean `RESPONSE_CODE`?",
+        ),
+        ("{text_format: '100%'}", "text_format: at offset 3: `%` begins no operator"),
+        (
+            "{json_format: {good: '%PROTOCOL%', bad: '%REQ%'}}",
+            "json_format[bad]: at offset 0: operator `REQ` needs",
+        ),
+    ] {
+        let text = logged(format);
+        let line = text.lines().position(|line| line.contains("log_format:")).expect("a line") + 1;
+        let said = say(&["--config-yaml", &text, "--mode", "validate"]);
+        assert!(matches!(said.start, Start::Exit(1)), "{format}");
+        assert!(said.err.starts_with(&format!("--config-yaml:{line}:")), "{}", said.err);
+        assert!(said.err.contains(sentence), "{}", said.err);
+        assert_eq!(said.err.lines().count(), 2, "{}", said.err);
+    }
+}

@@ -93,7 +93,8 @@ macro_rules! server_conformance_suite {
                 exchange_that_goes_on_is_not_idle,
                 request_timeout_bounds_the_whole_request,
                 max_stream_duration_ends_an_exchange,
-                service_may_set_the_limits_of_its_exchange;
+                service_may_set_the_limits_of_its_exchange,
+                service_may_set_the_limits_of_a_response_that_is_all_there;
             replies: local_replies_say_what_is_wrong,
                 http10_can_be_refused,
                 local_replies_can_be_seen_and_changed,
@@ -117,7 +118,9 @@ macro_rules! server_conformance_suite {
                 busy_connections_answer_and_close,
                 request_on_its_way_is_answered,
                 deadline_cuts_what_is_left,
-                deadline_cuts_tunnels
+                deadline_cuts_tunnels,
+                connections_in_the_queue_are_served,
+                request_in_the_socket_is_answered
         );
     };
     (@ $harness:ty; $($room:ident: $($case:ident),* $(,)?);* $(;)?) => {

@@ -234,3 +234,24 @@ pub fn service_may_set_the_limits_of_its_exchange<H: ServerHarness>() {
         assert_eq!((counts.stream_idle_timeouts, counts.max_stream_durations), (1, 1));
     });
 }
+
+/// Also where the response is all there at once, and only the client keeps it from going out.
+pub fn service_may_set_the_limits_of_a_response_that_is_all_there<H: ServerHarness>() {
+    let host = |request: Asked<H>| async move {
+        request.body().control().set_idle_timeout(millis(SHORT));
+        // More than sockets hold.
+        reply::<H>(vec![b'x'; 32 << 20])
+    };
+    serve::<H, _>(Setup::with(|server| server.stream_idle_timeout(None)), host, async |site| {
+        let gate = Gate::default();
+        let stays = gate.clone();
+        let visit = site.begin_visit(move |visitor| {
+            visitor.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+            visitor.head();
+            stays.wait();
+        });
+        site.until(|counts| counts.stream_idle_timeouts == 1).await;
+        gate.open();
+        visit.done().await;
+    });
+}

@@ -135,3 +135,56 @@ pub fn deadline_cuts_tunnels<H: ServerHarness>() {
         visit.done().await;
     });
 }
+
+/// Connections that the system has completed are the server's, also those that it has not taken yet: a
+/// client that was let in is answered.
+pub fn connections_in_the_queue_are_served<H: ServerHarness>() {
+    const GET: &str = "GET /queued HTTP/1.1\r\nHost: a\r\n\r\n";
+    serve::<H, _>(Setup::defaults(), tell_path::<H>, async |site| {
+        let (there, waits) = (Gate::default(), Gate::default());
+        let (tells, begin) = (there.clone(), waits.clone());
+        let visit = site.begin_visit(move |visitor| {
+            begin.wait();
+            let mut queued: Vec<_> = (0..40).map(|_| visitor.another()).collect();
+            queued.iter_mut().for_each(|client| client.write(GET));
+            tells.open();
+            for client in &mut queued {
+                // On another thread it may have been answered before the shutdown began.
+                assert_eq!(client.response().body, b"/queued");
+                client.session.expect_fin();
+            }
+        });
+        site.until(|counts| counts.active == 1).await;
+        waits.open();
+        // Not awaited on purpose: where this thread is the only one, nothing is accepted meanwhile.
+        there.wait();
+        assert_eq!(site.handle.shutdown(PATIENCE).await, 0);
+        assert_eq!(site.handle.snapshot().requests, 40);
+        visit.done().await;
+    });
+}
+
+/// A request that lies in the socket of an idle connection when the shutdown begins is answered, though
+/// nobody was told of it yet.
+pub fn request_in_the_socket_is_answered<H: ServerHarness>() {
+    serve::<H, _>(Setup::defaults(), tell_path::<H>, async |site| {
+        let (idle, goes_on, there) = (Gate::default(), Gate::default(), Gate::default());
+        let (is_idle, waits, tells) = (idle.clone(), goes_on.clone(), there.clone());
+        let visit = site.begin_visit(move |visitor| {
+            visitor.get("/first");
+            is_idle.open();
+            waits.wait();
+            visitor.write("GET /second HTTP/1.1\r\nHost: a\r\n\r\n");
+            tells.open();
+            // On another thread it may have been answered before the shutdown began.
+            assert_eq!(visitor.response().body, b"/second");
+            visitor.session.expect_fin();
+        });
+        idle.opened().await;
+        goes_on.open();
+        // Not awaited on purpose: where this thread is the only one, nothing is read meanwhile.
+        there.wait();
+        assert_eq!(site.handle.shutdown(PATIENCE).await, 0);
+        visit.done().await;
+    });
+}

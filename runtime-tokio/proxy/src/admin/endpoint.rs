@@ -43,7 +43,7 @@ pub(super) const ENDPOINTS: [(&str, Endpoint, Effect, &str); 20] = [
     ("/certs", E::Certs, Reads, "print certs on machine"),
     ("/clusters", E::Clusters, Reads, "upstream cluster status (?format=json)"),
     ("/config_dump", E::ConfigDump, Reads, "the configuration in force (?format=yaml: as it was read)"),
-    ("/drain_listeners", E::DrainListeners, Changes, "drain listeners (?graceful, &skip_exit, ?inboundonly)"),
+    ("/drain_listeners", E::DrainListeners, Changes, "drain listeners (?graceful, &skip_exit)"),
     ("/healthcheck/fail", E::HealthcheckFail, Changes, "cause the server to fail health checks"),
     ("/healthcheck/ok", E::HealthcheckOk, Changes, "cause the server to pass health checks"),
     ("/help", E::Help, Reads, "print out list of admin commands"),

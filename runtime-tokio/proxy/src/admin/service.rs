@@ -72,8 +72,10 @@ fn serve(source: &impl Source, endpoint: Endpoint, query: &Query) -> Result<Repl
             if skip_exit && !graceful {
                 return Err(Reply::bad("skip_exit requires graceful\n"));
             }
-            let inbound_only = query.has("inboundonly");
-            act(source, Action::DrainListeners { graceful, skip_exit, inbound_only })
+            if query.has("inboundonly") {
+                return Err(Reply::bad("inboundonly: traffic_direction of listeners is not supported\n"));
+            }
+            act(source, Action::DrainListeners { graceful, skip_exit })
         }
         Endpoint::HealthcheckFail => act(source, Action::HealthcheckFail),
         Endpoint::HealthcheckOk => act(source, Action::HealthcheckOk),

@@ -49,8 +49,6 @@ pub enum Action {
         graceful: bool,
         /// `skip_exit`: after a graceful drain the listeners stay open.
         skip_exit: bool,
-        /// `inboundonly`: only listeners for inbound traffic.
-        inbound_only: bool,
     },
     /// `/reopen_logs`.
     ReopenLogs,

@@ -6,16 +6,18 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use super::model::AccessLogFormat;
 use super::nearest::nearest;
 use super::problem::Position;
 use super::schema::{self, Message, Standing};
 use super::tree::{Node, Style, Value, shorten};
-use super::{Mode, scalar};
+use super::{FormatCheck, Mode, scalar};
 
 /// What was found so far.
 #[derive(Debug)]
 pub(crate) struct Walk {
     pub(crate) mode: Mode,
+    check_format: FormatCheck,
     found: RefCell<Vec<Finding>>,
 }
 
@@ -34,8 +36,8 @@ pub(crate) enum Severity {
 }
 
 impl Walk {
-    pub(crate) const fn new(mode: Mode) -> Self {
-        Self { mode, found: RefCell::new(Vec::new()) }
+    pub(crate) const fn new(mode: Mode, check_format: FormatCheck) -> Self {
+        Self { mode, check_format, found: RefCell::new(Vec::new()) }
     }
 
     pub(crate) fn note(&self, severity: Severity, at: Position, path: &str, message: String) {
@@ -66,6 +68,13 @@ impl<'a> Cursor<'a> {
 
     pub(crate) fn mode(&self) -> Mode {
         self.walk.mode
+    }
+
+    /// Whether an access log could be written in this format; what is wrong is noted.
+    pub(crate) fn check_format(&self, format: &AccessLogFormat) {
+        if let Err(message) = (self.walk.check_format)(format) {
+            self.problem(message);
+        }
     }
 
     pub(crate) fn problem(&self, message: impl Into<String>) {

@@ -50,11 +50,11 @@ pub(super) const FLAGS: &[Flag] = &[
         Takes::Value("N"),
         "workers, one thread each (default: one for each hardware thread)",
     ),
-    flag("drain-time-s", Takes::Value("N"), "seconds over which connections are drained (default 600)"),
+    flag("drain-time-s", Takes::Value("N"), "seconds that a drain or a graceful end takes (default 600)"),
     flag(
         "drain-strategy",
         Takes::Value("gradual|immediate"),
-        "how connections are asked to close (default gradual)",
+        "how /drain_listeners?graceful asks connections to close (default gradual)",
     ),
     flag(
         "parent-shutdown-time-s",

@@ -142,9 +142,12 @@ impl ResponseBody {
         Self { source, watch: None }
     }
 
-    /// Content that an upstream sends.
-    pub(crate) fn upstream(body: UpstreamBody, trailers: Trailers) -> Self {
-        Self { source: Source::Upstream { body, trailers }, watch: None }
+    /// Content that an upstream sends; `watch` is told what becomes of it.
+    pub(crate) fn upstream(body: UpstreamBody, trailers: Trailers, mut watch: Watch) -> Self {
+        if body.is_end_stream() {
+            watch.complete();
+        }
+        Self { source: Source::Upstream { body, trailers }, watch: Some(watch) }
     }
 
     /// `watch` is told what becomes of it.

@@ -4,16 +4,18 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use http::header::{self, HeaderMap, HeaderValue};
 use pool_core::client::Cluster;
 use runtime_tokio::Tokio;
 
 use super::alarm::Alarm;
 use super::body::Client;
 use super::date::Dates;
+use super::drain::Drain;
 use super::plan::Plan;
 use super::random::RequestIds;
 use crate::access_log::Logger;
-use crate::config::model::{Bootstrap, HttpManager};
+use crate::config::model::{Bootstrap, DrainType, HttpManager};
 use crate::route::Routes;
 use crate::stats::{ClusterStats, HostCells, HttpStats, WorkerStats};
 
@@ -31,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) worker: u32,
     /// What it listens on.
     pub(crate) address: SocketAddr,
+    drain: Arc<Drain>,
+    drain_type: DrainType,
     stats: WorkerStats,
     listener: usize,
     connections: AtomicU64,
@@ -52,6 +56,7 @@ pub(crate) struct Parts {
     pub(crate) clusters: Vec<Cluster>,
     pub(crate) logger: Logger,
     pub(crate) address: SocketAddr,
+    pub(crate) drain: Arc<Drain>,
     pub(crate) stats: WorkerStats,
     pub(crate) seed: u64,
 }
@@ -60,7 +65,7 @@ impl Context {
     /// For a listener, by its place in the configuration; `None` if there is no such listener.
     pub(crate) fn new(config: &Bootstrap, listener: usize, parts: Parts) -> Option<Self> {
         let described = config.listeners.get(listener)?;
-        let Parts { worker, client, clock, clusters, logger, address, stats, seed } = parts;
+        let Parts { worker, client, clock, clusters, logger, address, drain, stats, seed } = parts;
         let manager = described.manager.clone();
         let routes = Routes::new(&manager.routes, |host, route| Plan::of(config, described, host, route));
         let upstream = |(cluster, config): (Cluster, &crate::config::model::Cluster)| Upstream {
@@ -79,6 +84,8 @@ impl Context {
             logger,
             worker,
             address,
+            drain,
+            drain_type: described.drain_type,
             stats,
             listener,
             connections: AtomicU64::new(0),
@@ -88,6 +95,15 @@ impl Context {
     /// Stats of this connection manager.
     pub(crate) fn http(&self) -> &HttpStats {
         self.stats.http(self.listener)
+    }
+
+    /// Tells the client of this response to come back on another connection, if the proxy drains.
+    #[inline]
+    pub(crate) fn drain(&self, headers: &mut HeaderMap) {
+        if self.drain.closes(self.drain_type, || self.ids.draw()) {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            self.http().downstream_cx_drain_close.inc();
+        }
     }
 
     /// Stats of a cluster.

@@ -43,6 +43,7 @@ pub struct Exchange {
     watch: Option<Watch>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "lives in the connection's one allocation; mostly a call")]
 enum Stage {
     /// The response is there.
     Answered(Option<Response<ResponseBody>>),
@@ -124,45 +125,51 @@ impl Exchange {
         }
     }
 
-    /// The upstream has answered.
-    fn respond(&mut self, response: Response<UpstreamBody>) -> Option<Response<ResponseBody>> {
+    /// The upstream has answered. The head is edited where it is: it is large.
+    fn respond(&mut self, mut response: Response<UpstreamBody>) -> Option<Response<ResponseBody>> {
         let Stage::Calling(calling) = &mut self.stage else { return None };
         let mut watch = self.watch.take()?;
-        let context = Arc::clone(&watch.connection);
-        let context = &*context.context;
-        let now = context.clock.now();
-        watch.note_call(calling.call.info());
+        let info = calling.call.info();
+        // A response that is all here was timed when its last byte was.
+        let now = info.completed_at().unwrap_or_else(|| watch.connection.context.clock.now());
+        watch.note_call(info);
         watch.note_answer(now, response.status());
-        let (mut head, body) = response.into_parts();
+        let context = &*watch.connection.context;
         let plan = context.routes.get(calling.route);
-        let switches = calling.offer.is_wanted() && is_switch(head.status);
-        let date = response::hop_by_hop(&mut head.headers, switches);
+        let switches = calling.offer.is_wanted() && is_switch(response.status());
+        let headers = response.headers_mut();
+        let date = response::hop_by_hop(headers, switches);
         if let Some(ended) = watch.request_ended() {
             let millis = now.since(ended).as_millis();
             let millis = u64::try_from(millis).unwrap_or(u64::MAX);
-            head.headers.insert(names::UPSTREAM_SERVICE_TIME, response::number(millis));
+            headers.insert(names::UPSTREAM_SERVICE_TIME, response::number(millis));
         }
         if plan.is_some_and(|plan| plan.counts_attempts_downstream) {
-            head.headers.insert(names::ATTEMPT_COUNT, response::number(u64::from(watch.attempts())));
+            headers.insert(names::ATTEMPT_COUNT, response::number(u64::from(watch.attempts())));
         }
-        response::set_server(&mut head.headers, &context.manager);
+        response::set_server(headers, &context.manager);
         if date == Date::Missing {
-            head.headers.insert(header::DATE, context.dates.at(now));
+            headers.insert(header::DATE, context.dates.at(now));
         }
-        watch.note_response(&head);
-        if switches {
-            let idle = plan.and_then(|plan| match &plan.action {
+        if !switches {
+            context.drain(headers);
+        }
+        let passes = context.manager.enable_trailers && watch.upstream().is_some_and(|up| up.enable_trailers);
+        let idle = switches.then(|| {
+            let of_route = plan.and_then(|plan| match &plan.action {
                 Action::Forward(target) => target.idle_timeout,
                 Action::Direct { .. } => None,
             });
-            let offer = calling.offer.take();
-            offer.accept(watch, body, idle.unwrap_or(context.manager.stream_idle_timeout));
+            of_route.unwrap_or(context.manager.stream_idle_timeout)
+        });
+        watch.note_response(response.headers());
+        if let Some(idle) = idle {
+            let (head, body) = response.into_parts();
+            calling.offer.take().accept(watch, body, idle);
             return Some(Response::from_parts(head, ResponseBody::ready(Bytes::new())));
         }
-        let passes = context.manager.enable_trailers && watch.upstream().is_some_and(|up| up.enable_trailers);
         let trailers = if passes { Trailers::Pass } else { Trailers::Drop };
-        let body = ResponseBody::upstream(body, trailers).watched(watch);
-        Some(Response::from_parts(head, body))
+        Some(response.map(|body| ResponseBody::upstream(body, trailers, watch)))
     }
 
     /// The call has failed.
@@ -324,7 +331,9 @@ fn forward(
         RequestBody::Streamed { incoming, upload, trailers }
     };
     let request = Request::from_parts(head, body);
-    let call = context.client.call_cluster(&upstream.cluster, &target.policy, request);
+    let mut call = context.client.call_cluster(&upstream.cluster, &target.policy, request);
+    // It is polled as soon as this returns.
+    call.set_begin(watch.started());
     Some(Calling { call, route, attempt: None, offer })
 }
 

@@ -5,6 +5,7 @@ mod alarm;
 pub(crate) mod body;
 pub(crate) mod context;
 mod date;
+mod drain;
 mod exchange;
 mod failure;
 mod log;
@@ -19,8 +20,10 @@ mod tunnel;
 mod watch;
 
 pub(crate) use date::wall_clock;
+pub(crate) use drain::Drain;
 pub(crate) use log::local_reply;
 
 pub use body::ResponseBody;
+pub use drain::DrainStrategy;
 pub use exchange::Exchange;
 pub use service::Forwarder;

@@ -18,6 +18,13 @@ impl RequestIds {
         Self { seed, drawn: AtomicU64::new(0) }
     }
 
+    /// A number.
+    pub(crate) fn draw(&self) -> u64 {
+        let number = self.drawn.load(Ordering::Relaxed);
+        self.drawn.store(number.wrapping_add(1), Ordering::Relaxed);
+        mix(self.seed.wrapping_add(number.wrapping_mul(GOLDEN)))
+    }
+
     /// The next one.
     pub(crate) fn next(&self) -> HeaderValue {
         // One thread draws, so that a load and a store do; were there more, ids could come twice.

@@ -5,7 +5,7 @@
 //! | `Connection`, `Keep-Alive`, `Proxy-Connection`, `Transfer-Encoding` | removed (RFC 9110 7.6.1) |
 //! | those that `Connection` names | removed; ten or more of them, `Host`, pseudo fields or `X-Forwarded-*` among them: 400 |
 //! | `TE` | `trailers` stays, all else goes; 256 bytes and named by `Connection`: 400 |
-//! | `Upgrade` | stays if the protocol is configured; `h2c` and `TLS/` go; any other: 403 |
+//! | `Upgrade` | stays if it is one field and its protocol is configured; `h2c` and `TLS/` go; any other: 403 |
 //! | `Expect: 100-continue` | removed: the proxy answers it; unless `proxy_100_continue` |
 //! | `X-Forwarded-Proto` | set if missing; always with `use_remote_address` |
 //! | `X-Forwarded-For`, `X-Envoy-External-Address` | with `use_remote_address` |
@@ -167,11 +167,18 @@ fn upgrade(
         return Ok(Wants::Response);
     }
     let names_upgrade = options(headers).any(|option| option.eq_ignore_ascii_case(b"upgrade"));
-    let protocol = headers.get(header::UPGRADE).map(HeaderValue::as_bytes).unwrap_or_default();
-    let is_ignored = protocol.eq_ignore_ascii_case(b"h2c")
-        || protocol.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"tls/"));
-    if names_upgrade && !is_ignored {
-        return if is_configured(protocol) { Ok(Wants::Tunnel) } else { Err(Refusal::Upgrade) };
+    let is_ignored = |protocol: &[u8]| {
+        protocol.eq_ignore_ascii_case(b"h2c")
+            || protocol.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"tls/"))
+    };
+    let asked = || headers.get_all(header::UPGRADE).into_iter().map(HeaderValue::as_bytes);
+    if names_upgrade && asked().any(|protocol| !is_ignored(protocol)) {
+        // With a second field the upstream could choose a protocol that is not configured.
+        let mut asked = asked();
+        return match (asked.next(), asked.next()) {
+            (Some(protocol), None) if is_configured(protocol) => Ok(Wants::Tunnel),
+            (_, _) => Err(Refusal::Upgrade),
+        };
     }
     headers.remove(header::UPGRADE);
     headers.remove(names::HTTP2_SETTINGS);

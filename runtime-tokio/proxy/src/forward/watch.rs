@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use http::{Response, StatusCode, request, response};
+use http::{HeaderMap, Response, StatusCode, request};
 use pool_core::client::{CallInfo, Error};
 use pool_core::runtime::Runtime as _;
 use pool_core::server::{Control, Outcome, Reason, Report};
@@ -218,9 +218,9 @@ impl Watch {
         }
     }
 
-    pub(super) fn note_response(&mut self, head: &response::Parts) {
+    pub(super) fn note_response(&mut self, headers: &HeaderMap) {
         if let Some(notes) = &mut self.notes {
-            notes.response(&head.headers);
+            notes.response(headers);
         }
     }
 
@@ -287,7 +287,8 @@ impl Watch {
         let now = self.answer.at.unwrap_or(self.started);
         head::set_server(&mut parts.headers, &context.manager);
         head::set_date(&mut parts.headers, || context.dates.at(now));
-        self.note_response(&parts);
+        context.drain(&mut parts.headers);
+        self.note_response(&parts.headers);
         Response::from_parts(parts, body.watched(self))
     }
 

@@ -78,10 +78,6 @@ block! {
     downstream_rq_rx_reset: Counter,
     /// Requests that this side broke off.
     downstream_rq_tx_reset: Counter,
-    /// Requests refused because their path is not relative.
-    downstream_rq_non_relative_path: Counter,
-    /// Requests answered with 413.
-    downstream_rq_too_large: Counter,
     /// Upgrade requests refused because the route does not allow them.
     downstream_rq_ws_on_non_ws_route: Counter,
     /// Requests ended by `stream_idle_timeout`.
@@ -94,12 +90,8 @@ block! {
     downstream_rq_max_duration_reached: Counter,
     /// Requests that no route matched.
     no_route: Counter,
-    /// Requests whose route names a cluster that does not exist.
-    no_cluster: Counter,
     /// Requests answered by a `direct_response`.
     rq_direct_response: Counter,
-    /// Requests answered by a `redirect`.
-    rq_redirect: Counter,
     /// Requests that the router took.
     rq_total: Counter,
     /// Responses sent although the upstream had reset the request.
@@ -119,8 +111,6 @@ block! {
     downstream_cx_destroy: Counter,
     /// How long connections lived, in milliseconds.
     downstream_cx_length_ms: Histogram,
-    /// Connections refused because there were too many.
-    downstream_cx_overflow: Counter,
     /// Errors of `accept`; ours.
     downstream_cx_accept_error: Counter,
 }
@@ -177,10 +167,6 @@ block! {
     upstream_cx_drain_timeout: Counter,
     /// Times that no host could be connected to.
     upstream_cx_none_healthy: Counter,
-    /// Bytes received.
-    upstream_cx_rx_bytes_total: Counter,
-    /// Bytes sent.
-    upstream_cx_tx_bytes_total: Counter,
     /// Requests put on a connection, each attempt.
     upstream_rq_total: Counter,
     /// Requests in progress on a connection.
@@ -203,8 +189,6 @@ block! {
     upstream_rq_timeout: Counter,
     /// Attempts that ran into `per_try_timeout`.
     upstream_rq_per_try_timeout: Counter,
-    /// Requests ended by `max_stream_duration`.
-    upstream_rq_max_duration_reached: Counter,
     /// Requests that the upstream reset.
     upstream_rq_rx_reset: Counter,
     /// Requests that this side reset.
@@ -219,8 +203,6 @@ block! {
     upstream_rq_retry_overflow: Counter,
     /// Retries that got a good response.
     upstream_rq_retry_success: Counter,
-    /// Retries that were given up because the request body was too large to keep.
-    retry_or_shadow_abandoned: Counter,
     /// From the end of a request to its response, in milliseconds.
     upstream_rq_time: Histogram,
     /// Responses.
@@ -237,16 +219,10 @@ block! {
     upstream_rq_5xx: Counter,
     /// Responses by status: a counter for each that was seen.
     upstream_rq_codes: Codes = "upstream_rq_<code>",
-    /// Errors in binding to a source address.
-    bind_errors: Counter,
     /// Hosts.
     membership_total: Gauge,
     /// Hosts that can be used.
     membership_healthy: Gauge,
-    /// Hosts that work, but badly.
-    membership_degraded: Gauge,
-    /// Hosts that are left out until they were checked.
-    membership_excluded: Gauge,
     /// Changes of the hosts.
     membership_change: Counter,
     /// Largest weight of a host.
@@ -261,10 +237,6 @@ block! {
     update_empty: Counter,
     /// Of these, with an answer that changed nothing.
     update_no_rebuild: Counter,
-    /// Times that the hosts were put in order again.
-    lb_recalculate_zone_structures: Counter,
-    /// Times that hosts were used although too few were healthy.
-    lb_healthy_panic: Counter,
 }
 
 values! {

@@ -1,17 +1,20 @@
 //! The thread that is no worker: names, admin port, signals, and the end.
 
 use std::collections::hash_map::RandomState;
+use std::future::{Future as _, poll_fn};
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::{Arc, mpsc};
+use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use pool_core::client::Cluster;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::listen;
 use super::options::{RunError, RunOptions, Signals, StartError};
@@ -20,6 +23,7 @@ use super::thread::{self, Post, Thread};
 use crate::access_log::Logs;
 use crate::admin;
 use crate::config::model::Bootstrap;
+use crate::forward::Drain;
 use crate::recordings::record::{Inbox, Recorder};
 use crate::stats::Store;
 use crate::upstream::{self, Counts, Refresh, System};
@@ -33,8 +37,17 @@ pub(super) enum Command {
     Cut,
     /// Take no more connections, and go on with those that are there.
     CloseListeners,
+    /// Ask clients to leave over the drain time.
+    Drain(AfterDrain),
     /// Open the access logs anew.
     ReopenLogs,
+}
+
+/// What becomes of listeners that have drained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AfterDrain {
+    Close,
+    StayOpen,
 }
 
 /// Tells the control thread.
@@ -75,6 +88,7 @@ pub(super) fn start(config: Bootstrap, options: RunOptions) -> Result<Started, S
     let (sender, receiver) = unbounded_channel();
     let commands = Commands(sender);
     let admin_address = admin.as_ref().and_then(|admin| admin.local_addr().ok());
+    let drain = Arc::new(Drain::new(options.drain_strategy, options.drain_time));
     let proxy = Arc::new(Proxy::new(super::source::Made {
         store: Store::new(&config, workers),
         config,
@@ -86,6 +100,7 @@ pub(super) fn start(config: Bootstrap, options: RunOptions) -> Result<Started, S
         counts,
         logs,
         commands: commands.clone(),
+        drain,
     }));
     let control = Control { proxy: proxy.clone(), options, refreshes, sockets, admin, receiver };
     let (ready, is_ready) = mpsc::channel();
@@ -233,6 +248,7 @@ fn start_workers(
             config: proxy.bootstrap().clone(),
             clusters: clusters.clone(),
             sockets,
+            drain: proxy.drain().clone(),
             stats,
             seed: seed.wrapping_add((number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
             workers: proxy.store().concurrency(),
@@ -255,12 +271,21 @@ async fn serve_until_told(
     let mut signals = super::signals::Listening::new(options.signals == Signals::Handled);
     let mut shutdown = JoinSet::new();
     let mut is_stopping = false;
+    let mut drained = None;
     loop {
         let command = tokio::select! {
             command = receiver.recv() => command.unwrap_or(Command::Cut),
             command = signals.next() => command,
+            () = at(drained) => {
+                drained = None;
+                Command::CloseListeners
+            }
             worker = is_gone.recv() => {
                 tracing::error!(?worker, "a worker died");
+                // The others are not to wait for what is still going on; the dead one has no end.
+                end_servers(proxy, &mut shutdown, Duration::ZERO).await;
+                let all = async { while shutdown.join_next().await.is_some() {} };
+                let _ = tokio::time::timeout(Duration::from_secs(1), all).await;
                 return Err(RunError::Died);
             }
             Some(_) = shutdown.join_next(), if is_stopping => {
@@ -273,28 +298,51 @@ async fn serve_until_told(
         match command {
             Command::ReopenLogs => proxy.logs().reopen(),
             Command::Stop if !is_stopping => {
-                tracing::info!("shutting down: waiting for exchanges in progress");
                 is_stopping = true;
-                end_servers(proxy, &mut shutdown, options.grace());
+                end_servers(proxy, &mut shutdown, options.grace()).await;
+                tracing::info!("shutting down: waiting for exchanges in progress");
             }
             Command::CloseListeners if !is_stopping => {
+                end_servers(proxy, &mut shutdown, options.grace()).await;
                 tracing::info!("closing listeners");
-                end_servers(proxy, &mut shutdown, options.grace());
             }
             Command::CloseListeners => {}
+            Command::Drain(after) => {
+                if let Some(time) = proxy.drain().begin() {
+                    tracing::info!(?time, "draining listeners");
+                    drained = (after == AfterDrain::Close).then(|| Instant::now() + time);
+                }
+            }
             Command::Stop | Command::Cut => {
                 tracing::info!("shutting down at once");
                 is_stopping = true;
                 shutdown.abort_all();
-                end_servers(proxy, &mut shutdown, Duration::ZERO);
+                end_servers(proxy, &mut shutdown, Duration::ZERO).await;
             }
         }
     }
 }
 
-fn end_servers(proxy: &Arc<Proxy>, shutdown: &mut JoinSet<u64>, grace: Duration) {
+/// Ready at that time; without one, never.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Tells all servers to end; `shutdown` ends when they have.
+async fn end_servers(proxy: &Arc<Proxy>, shutdown: &mut JoinSet<u64>, grace: Duration) {
     for server in proxy.servers() {
-        shutdown.spawn(async move { server.shutdown(grace).await });
+        let mut ended = Box::pin(async move { server.shutdown(grace).await });
+        // Polled once here: it is told when this returns, and what is logged then is true.
+        let first = poll_fn(|cx| Poll::Ready(ended.as_mut().poll(cx))).await;
+        shutdown.spawn(async move {
+            match first {
+                Poll::Ready(cut) => cut,
+                Poll::Pending => ended.await,
+            }
+        });
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::access_log;
+use crate::forward::DrainStrategy;
 
 /// Settings of the process.
 #[derive(Clone, Debug)]
@@ -14,8 +15,11 @@ use crate::access_log;
 pub struct RunOptions {
     /// Worker threads (`--concurrency`). Default: as many as the machine has hardware threads.
     pub concurrency: Option<usize>,
-    /// How long exchanges in progress are waited for at the end (`--drain-time-s`). Default 600 s.
+    /// How long exchanges in progress are waited for at the end, and how long listeners drain
+    /// (`--drain-time-s`). Default 600 s.
     pub drain_time: Duration,
+    /// How clients are asked to leave while listeners drain (`--drain-strategy`). Default: gradually.
+    pub drain_strategy: DrainStrategy,
     /// After how long the process ends in any case (`--parent-shutdown-time-s`). Default 900 s.
     pub parent_shutdown_time: Duration,
     /// How long the first look-ups of names are waited for before listeners open. Default 15 s.
@@ -49,6 +53,7 @@ impl Default for RunOptions {
         Self {
             concurrency: None,
             drain_time: Duration::from_secs(600),
+            drain_strategy: DrainStrategy::Gradual,
             parent_shutdown_time: Duration::from_secs(900),
             initial_lookup_timeout: Duration::from_secs(15),
             signals: Signals::Ignored,

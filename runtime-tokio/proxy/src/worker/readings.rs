@@ -3,11 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pool_core::client::{ClusterStats, HostStats};
-use pool_core::pool::{HISTOGRAM_BUCKETS, Histogram, Stats};
 use pool_core::server::Snapshot;
 
 use crate::admin::HostStatus;
-use crate::stats::{ClusterValues, Distribution, HostResults, HttpValues, ListenerValues};
+use crate::stats::{ClusterValues, HostResults, HttpValues, ListenerValues};
 use crate::upstream::Counts;
 
 /// What a server counts of its connections and requests. Responses by class, and the times of requests,
@@ -26,7 +25,7 @@ pub(super) fn http(from: &Snapshot, to: &mut HttpValues) {
     to.downstream_cx_destroy_local_active_rq.add(from.destroyed_local_busy);
     to.downstream_cx_destroy_remote_active_rq.add(from.destroyed_remote_busy);
     to.downstream_cx_protocol_error.add(from.refused);
-    histogram(&from.length_ms, &mut to.downstream_cx_length_ms);
+    to.downstream_cx_length_ms.add_coarse(&from.length_ms);
     to.downstream_cx_rx_bytes_total.add(from.rx_bytes);
     to.downstream_cx_tx_bytes_total.add(from.tx_bytes);
     to.downstream_cx_drain_close.add(from.drain_closes);
@@ -52,12 +51,12 @@ pub(super) fn listener(from: &Snapshot, to: &mut ListenerValues) {
     to.downstream_cx_active.add(from.active);
     to.downstream_cx_destroy.add(from.destroyed);
     to.downstream_cx_accept_error.add(from.accept_errors);
-    histogram(&from.length_ms, &mut to.downstream_cx_length_ms);
+    to.downstream_cx_length_ms.add_coarse(&from.length_ms);
 }
 
 /// What the pools of a cluster count.
 pub(super) fn cluster(from: &ClusterStats, to: &mut ClusterValues) {
-    pools(&from.pools, to);
+    to.add_pools(&from.pools);
     to.upstream_cx_active.add(from.gauges.cx_active + from.gauges.cx_closing);
     to.upstream_rq_active.add(from.gauges.rq_active);
     to.upstream_rq_pending_active.add(from.gauges.rq_pending_active);
@@ -74,37 +73,6 @@ pub(super) fn cluster(from: &ClusterStats, to: &mut ClusterValues) {
     to.membership_healthy.add(usable as u64);
     let heaviest = from.hosts.iter().map(|host| u64::from(host.host.share())).max();
     to.max_host_weight.add(heaviest.unwrap_or(0));
-}
-
-fn pools(from: &Stats, to: &mut ClusterValues) {
-    to.upstream_cx_total.add(from.cx_total);
-    to.upstream_cx_http1_total.add(from.cx_total);
-    to.upstream_cx_connect_fail.add(from.cx_connect_fail);
-    to.upstream_cx_connect_timeout.add(from.cx_connect_timeout);
-    to.upstream_cx_idle_timeout.add(from.cx_idle_timeout);
-    to.upstream_cx_max_duration_reached.add(from.cx_max_duration_reached);
-    to.upstream_cx_max_requests.add(from.cx_max_requests);
-    to.upstream_cx_overflow.add(from.cx_overflow);
-    to.upstream_cx_destroy.add(from.cx_destroy);
-    to.upstream_cx_destroy_local.add(from.cx_destroy_local);
-    to.upstream_cx_destroy_remote.add(from.cx_destroy_remote);
-    to.upstream_cx_destroy_with_active_rq.add(from.cx_destroy_with_active_rq);
-    to.upstream_cx_destroy_local_with_active_rq.add(from.cx_destroy_local_with_active_rq);
-    to.upstream_cx_destroy_remote_with_active_rq.add(from.cx_destroy_remote_with_active_rq);
-    to.upstream_cx_close_notify.add(from.cx_close_notify);
-    to.upstream_cx_protocol_error.add(from.cx_protocol_error);
-    to.upstream_cx_drain_timeout.add(from.cx_drain_timeout);
-    to.upstream_rq_total.add(from.rq_total);
-    to.upstream_rq_pending_total.add(from.rq_pending_total);
-    to.upstream_rq_pending_overflow.add(from.rq_pending_overflow);
-    to.upstream_rq_active_overflow.add(from.rq_active_overflow);
-    to.upstream_rq_pending_failure_eject.add(from.rq_pending_failure_eject);
-    to.upstream_rq_pending_timeout.add(from.rq_pending_timeout);
-    to.upstream_rq_cancelled.add(from.rq_cancelled);
-    to.upstream_rq_rx_reset.add(from.rq_rx_reset);
-    to.upstream_rq_tx_reset.add(from.rq_tx_reset);
-    histogram(&from.cx_connect_ms, &mut to.upstream_cx_connect_ms);
-    histogram(&from.cx_length_ms, &mut to.upstream_cx_length_ms);
 }
 
 /// What has come of the look-ups of a cluster's name.
@@ -134,15 +102,4 @@ pub(super) fn host(from: &HostStats, results: HostResults) -> HostStatus {
         rq_timeout: results.rq_timeout,
         rq_total: pools.rq_total,
     }
-}
-
-/// Samples of a pool's histogram: buckets whose borders are powers of four, in milliseconds.
-fn histogram(from: &Histogram, to: &mut Distribution) {
-    for (bucket, samples) in (0_u32..).zip(from.buckets()) {
-        let border = |bucket: u32| bucket.checked_sub(1).map_or(0, |power| 4_u64.pow(power) * 1000);
-        // The last has no upper border; four times the lower one serves.
-        debug_assert!(bucket < HISTOGRAM_BUCKETS as u32);
-        to.add(border(bucket), border(bucket + 1), u64::from(*samples));
-    }
-    to.add_to_sum(from.sum_ms().saturating_mul(1000));
 }

@@ -11,12 +11,13 @@ use pool_core::server::ServerHandle;
 use runtime_tokio::Tokio;
 use tokio::time::Instant;
 
-use super::control::{Command, Commands};
+use super::control::{AfterDrain, Command, Commands};
 use super::readings;
 use super::thread::Worker;
 use crate::access_log::Logs;
 use crate::admin::{Action, ClusterStatus, ListenerStatus, ServerState, Source, WorkerPools};
 use crate::config::model::{self, AccessLog, Bootstrap};
+use crate::forward::Drain;
 use crate::stats::{
     ClusterManagerValues, ClusterValues, FilesystemValues, HostResults, HttpValues, ListenerManagerValues,
     ListenerValues, Readings, Sample, ServerValues, Store,
@@ -46,11 +47,11 @@ pub(super) struct Made {
     pub(super) store: Store,
     pub(super) logs: Logs,
     pub(super) commands: Commands,
+    pub(super) drain: Arc<Drain>,
 }
 
 const INITIALIZING: u8 = 0;
 const LIVE: u8 = 1;
-const DRAINING: u8 = 2;
 
 impl std::fmt::Debug for Proxy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -97,6 +98,10 @@ impl Proxy {
         &self.made.config
     }
 
+    pub(super) fn drain(&self) -> &Arc<Drain> {
+        &self.made.drain
+    }
+
     pub(super) fn logs(&self) -> &Logs {
         &self.made.logs
     }
@@ -134,8 +139,8 @@ pub(super) struct Shared(pub(super) Arc<Proxy>);
 impl Source for Shared {
     fn state(&self) -> ServerState {
         match self.0.state.load(Ordering::Acquire) {
+            LIVE if self.0.made.drain.fails() => ServerState::Draining,
             LIVE => ServerState::Live,
-            DRAINING => ServerState::Draining,
             _ => ServerState::Initializing,
         }
     }
@@ -197,10 +202,15 @@ impl Source for Shared {
     fn act(&self, action: Action) {
         match action {
             Action::Quit => self.0.made.commands.send(Command::Stop),
-            Action::HealthcheckFail => self.0.state.store(DRAINING, Ordering::Release),
-            Action::HealthcheckOk => self.0.state.store(LIVE, Ordering::Release),
-            Action::DrainListeners { skip_exit: true, graceful: true, .. } => {}
-            Action::DrainListeners { .. } => self.0.made.commands.send(Command::CloseListeners),
+            Action::HealthcheckFail => self.0.made.drain.set_fails(true),
+            Action::HealthcheckOk => self.0.made.drain.set_fails(false),
+            Action::DrainListeners { graceful: false, .. } => {
+                self.0.made.commands.send(Command::CloseListeners);
+            }
+            Action::DrainListeners { graceful: true, skip_exit } => {
+                let after = if skip_exit { AfterDrain::StayOpen } else { AfterDrain::Close };
+                self.0.made.commands.send(Command::Drain(after));
+            }
             Action::ReopenLogs => self.0.made.commands.send(Command::ReopenLogs),
             Action::CountersReset => {}
         }
@@ -249,6 +259,7 @@ impl Readings for Shared {
         values.listener_added.add(listeners);
         values.listener_create_success.add(listeners * workers);
         values.total_listeners_active.add(listeners);
+        values.total_listeners_draining.add(if self.0.made.drain.is_on() { listeners } else { 0 });
         values.workers_started.add(u64::from(self.0.state.load(Ordering::Acquire) != INITIALIZING));
     }
 

@@ -14,10 +14,10 @@ use tokio::sync::oneshot;
 
 use crate::access_log::Logger;
 use crate::config::model::{self, Bootstrap};
-use crate::forward::Forwarder;
 use crate::forward::body::Client;
 use crate::forward::context::{Context, Parts};
 use crate::forward::local_reply;
+use crate::forward::{Drain, Forwarder};
 use crate::recordings::record::{self, Inbox};
 use crate::stats::WorkerStats;
 
@@ -28,6 +28,7 @@ pub(super) struct Post {
     pub(super) clusters: Vec<Cluster>,
     /// Of each listener a socket, and a log.
     pub(super) sockets: Vec<(TcpListener, Logger)>,
+    pub(super) drain: Arc<Drain>,
     pub(super) stats: WorkerStats,
     pub(super) seed: u64,
     /// Of all workers, how many there are; and where a recording goes.
@@ -107,7 +108,7 @@ async fn work(post: Post, ready: &mpsc::Sender<io::Result<Worker>>, left: onesho
 }
 
 fn serve(post: Post) -> io::Result<Worker> {
-    let Post { number, config, clusters, sockets, stats, seed, workers, recordings } = post;
+    let Post { number, config, clusters, sockets, drain, stats, seed, workers, recordings } = post;
     let worker = u32::try_from(number).map_err(io::Error::other)?;
     let clock = Tokio::new();
     let builder = Builder::new(clock.clone(), Tcp).seed(seed);
@@ -128,6 +129,7 @@ fn serve(post: Post) -> io::Result<Worker> {
             clusters: clusters.clone(),
             logger,
             address: socket.local_addr()?,
+            drain: drain.clone(),
             stats: stats.clone(),
             seed: seed.rotate_left(17).wrapping_add(index as u64),
         };

@@ -37,17 +37,16 @@ fn readiness_follows_the_state() {
 #[test]
 fn changes_take_post_and_nothing_else() {
     let fake = Fake::new();
-    let drain =
-        |graceful, skip_exit, inbound_only| Action::DrainListeners { graceful, skip_exit, inbound_only };
+    let drain = |graceful, skip_exit| Action::DrainListeners { graceful, skip_exit };
     let changes = [
         ("/quitquitquit", Action::Quit),
         ("/healthcheck/fail", Action::HealthcheckFail),
         ("/healthcheck/ok", Action::HealthcheckOk),
         ("/reopen_logs", Action::ReopenLogs),
         ("/reset_counters", Action::CountersReset),
-        ("/drain_listeners", drain(false, false, false)),
-        ("/drain_listeners?graceful", drain(true, false, false)),
-        ("/drain_listeners?graceful&skip_exit&inboundonly", drain(true, true, true)),
+        ("/drain_listeners", drain(false, false)),
+        ("/drain_listeners?graceful", drain(true, false)),
+        ("/drain_listeners?graceful&skip_exit", drain(true, true)),
     ];
     run(&fake, async |to| {
         for (path, action) in changes {
@@ -62,6 +61,8 @@ fn changes_take_post_and_nothing_else() {
         }
         let answer = ask(to, "POST", "/drain_listeners?skip_exit").await;
         assert_eq!((answer.status, answer.body.as_str()), (400, "skip_exit requires graceful\n"));
+        let answer = ask(to, "POST", "/drain_listeners?inboundonly").await;
+        assert_eq!(answer.status, 400, "closing all of them is not what was asked for");
         assert_eq!(fake.actions(), []);
     });
 }

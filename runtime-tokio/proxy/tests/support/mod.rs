@@ -1,5 +1,5 @@
 //! A proxy between raw sockets: what goes in and comes out is written and read byte by byte.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 #![allow(clippy::disallowed_methods, reason = "clients and upstreams are blocking sockets on threads")]
 
 pub(crate) mod config;

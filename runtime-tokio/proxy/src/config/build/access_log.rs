@@ -42,9 +42,9 @@ fn file(config: &Cursor<'_>) -> AccessLog {
     if let (Some(short), Some(_)) = (&short, &long) {
         short.problem("only one of 'format', 'log_format' may be set");
     }
-    let format = match short.and_then(|format| format.string()) {
-        Some(text) if !text.is_empty() => AccessLogFormat::Text(text),
-        Some(_) | None => long.map_or(AccessLogFormat::Default, |format| log_format(&format)),
+    let format = match short.as_ref().and_then(|format| text(format)) {
+        Some(format) => format,
+        None => long.map_or(AccessLogFormat::Default, |format| log_format(&format)),
     };
     AccessLog { sink: AccessLogSink::File(PathBuf::from(path)), format }
 }
@@ -59,20 +59,36 @@ fn log_format(cursor: &Cursor<'_>) -> AccessLogFormat {
     let fields = cursor.message(&schema::LOG_FORMAT);
     match fields.one_of(&["text_format_source", "text_format", "json_format"], &[]) {
         Some(("json_format", json)) => {
-            let entries = json.entries().into_iter();
-            AccessLogFormat::Json(
-                entries.map(|(key, value)| (key.to_owned(), value.string().unwrap_or_default())).collect(),
-            )
+            AccessLogFormat::Json(json.entries().iter().map(|(key, value)| json_field(key, value)).collect())
         }
-        Some(("text_format", text)) => AccessLogFormat::Text(text.string().unwrap_or_default()),
-        Some((_, source)) => AccessLogFormat::Text(inline_string(&source)),
+        Some(("text_format", format)) => text(&format).unwrap_or(AccessLogFormat::Default),
+        Some((_, source)) => {
+            inline(&source).and_then(|inline| text(&inline)).unwrap_or(AccessLogFormat::Default)
+        }
         None => AccessLogFormat::Default,
     }
 }
 
+/// A format of one string; nothing if it is empty, which is as if it were not there.
+fn text(cursor: &Cursor<'_>) -> Option<AccessLogFormat> {
+    let format = AccessLogFormat::Text(cursor.string().filter(|text| !text.is_empty())?);
+    cursor.check_format(&format);
+    Some(format)
+}
+
+fn json_field(key: &str, value: &Cursor<'_>) -> (String, String) {
+    let text = value.string().unwrap_or_default();
+    value.check_format(&AccessLogFormat::Text(text.clone()));
+    (key.to_owned(), text)
+}
+
 /// A `DataSource`.
 pub(super) fn inline_string(source: &Cursor<'_>) -> String {
-    let fields: Fields<'_> = source.message(&schema::DATA_SOURCE);
+    inline(source).and_then(|text| text.string()).unwrap_or_default()
+}
+
+fn inline<'a>(source: &Cursor<'a>) -> Option<Cursor<'a>> {
+    let fields: Fields<'a> = source.message(&schema::DATA_SOURCE);
     let text = fields.one_of(&["inline_string"], &["filename", "inline_bytes", "environment_variable"]);
-    text.and_then(|(_, text)| text.string()).unwrap_or_default()
+    text.map(|(_, text)| text)
 }

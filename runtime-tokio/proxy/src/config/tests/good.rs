@@ -189,14 +189,14 @@ fn text_is_laid_over_a_file() {
         "{static_resources: {clusters: [{name: d, load_assignment: {cluster_name: d}}]}, node: {id: me}}";
     let base = Minimal { top: "node: {id: m, cluster: k}", ..Minimal::default() }.text();
     let sources = [Source { name: "f", text: &base }, Source { name: "flag", text: over }];
-    let (bootstrap, _) = load_all(&sources, Mode::Strict).expect("valid");
+    let (bootstrap, _) = load_all(&sources, Mode::Strict, |_| Ok(())).expect("valid");
     assert_eq!(
         bootstrap.clusters.iter().map(|cluster| cluster.name.as_str()).collect::<Vec<_>>(),
         ["c", "d"]
     );
     assert_eq!(bootstrap.node, Node { id: "me".to_owned(), cluster: "k".to_owned() });
     let sources = [sources[0], Source { name: "flag", text: "node: {id: 5}" }];
-    let problems = load_all(&sources, Mode::Strict).expect_err("a number for a string").problems;
+    let problems = load_all(&sources, Mode::Strict, |_| Ok(())).expect_err("a number for a string").problems;
     assert_eq!(
         problems[0].to_string(),
         "flag:1:12: node.id: expected a string, but 5 is a number; write \"5\""

@@ -31,7 +31,7 @@ async fn file(recording: Recording) -> Vec<u8> {
         recording.register(cx.waker());
         match recording.state() {
             State::Running => std::task::Poll::Pending,
-            State::Complete | State::Overrun => std::task::Poll::Ready(()),
+            State::Complete | State::Overrun | State::Stopped => std::task::Poll::Ready(()),
         }
     })
     .await;

@@ -171,6 +171,12 @@ where
         self.body.take()
     }
 
+    /// The connection, if the end of the response was read and it was not given back yet.
+    #[inline]
+    pub(crate) fn conn_at_end(&mut self) -> Option<&mut Conn<C::Io>> {
+        self.ahead.end.and_then(|_| self.held.conn())
+    }
+
     /// All that is left of a response whose end was read, once its connection has been given back;
     /// `None` if the exchange goes on.
     #[inline]

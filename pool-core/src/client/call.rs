@@ -440,7 +440,8 @@ where
                         self.exchange.handle_done();
                         // The head will not be sent again.
                         keep_map(std::mem::take(&mut self.head.headers));
-                        self.core.shared.note_answered(self.number, response.status().as_u16());
+                        let status = response.status().as_u16();
+                        self.core.shared.note_answered(self.number, status, attempt.conn_at_end());
                         if let Route::Url = self.route {
                             response.extensions_mut().insert(ConnectionInfo::new(
                                 attempt.serial(),

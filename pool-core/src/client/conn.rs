@@ -25,6 +25,9 @@ pub(crate) struct Conn<I> {
     pub(crate) usage: Usage,
     /// Where somebody may want to know them.
     pub(crate) addresses: Option<Arc<Addresses>>,
+    /// What a recording is to note when it is given back.
+    #[cfg(feature = "trace")]
+    pub(crate) answered: super::notes::Answered,
 }
 
 /// What an idle connection's socket had to say.
@@ -38,7 +41,17 @@ pub(crate) enum Idle {
 impl<I: Io> Conn<I> {
     pub(crate) fn new(io: I, limits: Limits, leash: Arc<Leash>, serial: u64) -> Self {
         let waker = Waker::from(leash.clone());
-        Self { io, wire: Wire::new(limits), leash, waker, serial, usage: Usage::Fresh, addresses: None }
+        Self {
+            io,
+            wire: Wire::new(limits),
+            leash,
+            waker,
+            serial,
+            usage: Usage::Fresh,
+            addresses: None,
+            #[cfg(feature = "trace")]
+            answered: Default::default(),
+        }
     }
 
     pub(crate) fn place(&self) -> Place {

@@ -284,8 +284,9 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
                     // The keeper may have met the event that `watch` just asked for, and found the
                     // connection in use.
                     let listed = conn.leash.is_listed().then(|| conn.leash.clone());
+                    let answered = conn.take_answered();
                     state.give_back(place, conn);
-                    state.set.finish(now, place.pool, place.conn, end);
+                    state.finish(now, place, end, answered);
                     state.publish_requests(place.pool);
                     listed.map_or(Returned::Quiet, Returned::Listed)
                 });
@@ -303,11 +304,12 @@ impl<R: Runtime, C: Connect> Shared<R, C> {
     pub(crate) fn bury(
         &self,
         now: Instant,
-        conn: Box<Conn<C::Io>>,
+        mut conn: Box<Conn<C::Io>>,
         end: Option<StreamEnd>,
         report: Option<Report>,
         by: ClosedBy,
     ) {
+        self.note_buried(now, &mut conn);
         let (place, leash) = (conn.place(), conn.leash.clone());
         drop(conn);
         self.turn(now, |state| {

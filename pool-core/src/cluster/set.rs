@@ -393,6 +393,13 @@ impl<L: Ledger> PoolSet<L> {
         }
     }
 
+    /// Whether no pool can have an action.
+    #[cfg(feature = "trace")]
+    #[inline]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.dirty.is_empty()
+    }
+
     /// The next action of any pool. [`Action::Idle`] says that the pool was forgotten: its id is dead
     /// and may be given to a pool of another key. Names of its connections and requests stay dead.
     #[inline]

@@ -2,9 +2,57 @@
 
 use core::fmt;
 
+/// Where bytes go.
+pub(super) trait Sink {
+    /// Appends one.
+    fn push(&mut self, byte: u8);
+}
+
+impl Sink for Vec<u8> {
+    #[inline]
+    fn push(&mut self, byte: u8) {
+        self.push(byte);
+    }
+}
+
+/// Room for an entry of bounded length, on the stack: a vector would look at its capacity, and store
+/// its length, for every byte.
+pub(super) struct Short {
+    bytes: [u8; Self::ROOM],
+    length: usize,
+}
+
+impl Short {
+    /// More than the longest that is written by way of it: 45 bytes, of two entries.
+    const ROOM: usize = 64;
+
+    #[inline]
+    pub(super) const fn new() -> Self {
+        Self { bytes: [0; Self::ROOM], length: 0 }
+    }
+
+    /// Appends them. The room is copied whole, which a few moves of registers do, and what is not used
+    /// of it is cut off again.
+    #[inline]
+    pub(super) fn append_to(&self, out: &mut Vec<u8>) {
+        let length = out.len() + self.length;
+        out.extend_from_slice(&self.bytes);
+        out.truncate(length);
+    }
+}
+
+impl Sink for Short {
+    #[inline]
+    fn push(&mut self, byte: u8) {
+        // The remainder is a mask; it stands for the proof that the index is within bounds.
+        self.bytes[self.length % Self::ROOM] = byte;
+        self.length += 1;
+    }
+}
+
 /// Appends a number: seven bits a byte, lowest first, the top bit says that more follows.
 #[inline]
-pub(super) fn put(out: &mut Vec<u8>, mut number: u64) {
+pub(super) fn put(out: &mut impl Sink, mut number: u64) {
     while number >= 0x80 {
         out.push((number as u8) | 0x80);
         number >>= 7;

@@ -35,3 +35,8 @@ pub use set::Traced;
 pub use settings::ClusterSettings;
 pub use step::{Afterwards, Entry, Note, Step};
 pub use tape::{Recording, State};
+
+/// The guide's example is compiled by the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/incident.md")]
+pub struct Incident;

@@ -102,6 +102,9 @@ pub struct Replay<'a> {
     entries: u64,
     clusters_made: u32,
     pools_made: u64,
+    /// A step that was read and is not done: the orders before it are told first, and whoever hears
+    /// of them finds the pools as they were then.
+    ahead: Option<Entry>,
     /// Notes since the last step: told after its orders.
     notes: Vec<Event>,
     /// Events that were not taken yet.
@@ -136,6 +139,7 @@ impl<'a> Replay<'a> {
             entries: 0,
             clusters_made: 0,
             pools_made: 0,
+            ahead: None,
             notes: Vec::new(),
             events: VecDeque::new(),
             end: None,
@@ -179,12 +183,14 @@ impl<'a> Replay<'a> {
             if let Some(end) = &self.end {
                 return end.clone().map(|()| None);
             }
-            match self.read() {
-                Ok(Some(entry)) => {
-                    if let Err(error) = self.take(entry) {
-                        self.end = Some(Err(error));
-                    }
+            if let Some(entry) = self.ahead.take() {
+                if let Err(error) = self.take(entry) {
+                    self.end = Some(Err(error));
                 }
+                continue;
+            }
+            match self.read() {
+                Ok(Some(entry)) => self.meet(entry),
                 Ok(None) => {
                     self.drain(None);
                     self.end = Some(Ok(()));
@@ -224,15 +230,20 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Does what an entry says.
-    fn take(&mut self, entry: Entry) -> Result<(), ReplayError> {
+    /// Prepares for an entry that was read.
+    fn meet(&mut self, entry: Entry) {
         self.last = entry.now;
         self.entries += 1;
         if let Step::Note(_) = entry.step {
             self.notes.push(Event::Step { entry, answer: None, made: None });
-            return Ok(());
+        } else {
+            self.drain(entry.undrained);
+            self.ahead = Some(entry);
         }
-        self.drain(entry.undrained);
+    }
+
+    /// Does what an entry says.
+    fn take(&mut self, entry: Entry) -> Result<(), ReplayError> {
         self.stepped = entry.now;
         self.script.said.borrow_mut().extend(&entry.said);
         let (answer, made) = self.apply(&entry);

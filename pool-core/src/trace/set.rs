@@ -62,6 +62,23 @@ impl<L: Ledger> Traced<L> {
         }
     }
 
+    /// [`PoolSet::finish`], with a [`Note::Answered`] of the exchange before it.
+    #[inline]
+    pub fn finish_answered(
+        &mut self,
+        now: Instant,
+        pool: PoolId,
+        conn: ConnId,
+        end: StreamEnd,
+        request: u64,
+        status: u16,
+    ) {
+        self.set.finish(now, pool, conn, end);
+        if let Some(tape) = &mut self.tape {
+            tape.finish_answered(now, pool, conn, end, request, status);
+        }
+    }
+
     /// [`PoolSet::handle_report`].
     #[inline]
     pub fn handle_report(&mut self, now: Instant, pool: PoolId, conn: ConnId, report: Report) {
@@ -129,8 +146,7 @@ impl<L: Ledger> Traced<L> {
         let answer = self.set.request(now, pool, request);
         if let Some(tape) = &mut self.tape {
             tape.answered(answer.as_ref());
-            let Request { token, early_data } = request;
-            tape.step(now, &Step::Request { pool, token, early_data, request: number });
+            tape.request(now, pool, request, number);
         }
         answer
     }
@@ -157,7 +173,9 @@ impl<L: Ledger> Traced<L> {
     #[inline]
     pub fn finish(&mut self, now: Instant, pool: PoolId, conn: ConnId, end: StreamEnd) {
         self.set.finish(now, pool, conn, end);
-        self.write(now, || Step::Finish { pool, conn, end });
+        if let Some(tape) = &mut self.tape {
+            tape.finish(now, pool, conn, end);
+        }
     }
 
     /// [`PoolSet::cancel`].
@@ -193,6 +211,18 @@ impl<L: Ledger> Traced<L> {
     /// [`PoolSet::poll_action`].
     #[inline]
     pub fn poll_action(&mut self) -> Option<(PoolId, Action)> {
+        // As after nearly every request and end of a stream.
+        if self.set.is_quiet() {
+            if let Some(tape) = &mut self.tape {
+                tape.drained(None);
+            }
+            return None;
+        }
+        self.take_action()
+    }
+
+    #[inline(never)]
+    fn take_action(&mut self) -> Option<(PoolId, Action)> {
         let action = self.set.poll_action();
         if let Some(tape) = &mut self.tape {
             tape.drained(action.as_ref());

@@ -4,7 +4,7 @@
 //! one byte of the digest of everything that the pools had answered and ordered by then. Steps are
 //! enough to do it all again: the pools are pure.
 
-use super::codec::{Bytes, Malformed, put, put_option, put_text};
+use super::codec::{Bytes, Malformed, Short, Sink, put, put_option, put_text};
 use super::settings::{self, ClusterSettings};
 use super::verdicts::Said;
 use crate::error::Verdict;
@@ -231,6 +231,76 @@ impl Frame<'_> {
     }
 }
 
+/// The entries of an ordinary request, which has three of them: written without a [`Step`] in between,
+/// and with nothing unusual in their frame.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plain {
+    pub(super) since: i64,
+    /// Whether a ledger gave one seat; it said nothing else.
+    pub(super) is_granted: bool,
+    pub(super) digest: u8,
+}
+
+impl Plain {
+    #[inline]
+    fn begin(self, op: u8) -> Short {
+        let mut out = Short::new();
+        self.put(&mut out, op);
+        out
+    }
+
+    #[inline]
+    fn put(self, out: &mut Short, op: u8) {
+        out.push(if self.is_granted { op | ONE_OK } else { op });
+        put(out, ((self.since << 1) ^ (self.since >> 63)) as u64);
+        out.push(self.digest);
+    }
+
+    /// [`Step::Request`].
+    #[inline]
+    pub(super) fn request(self, pool: PoolId, token: Token, early_data: EarlyData, request: u64) -> Short {
+        let mut out = self.begin(REQUEST);
+        put_request(&mut out, pool, token, early_data, request);
+        out
+    }
+
+    /// [`Step::Finish`].
+    #[inline]
+    pub(super) fn finish(self, pool: PoolId, conn: ConnId, end: StreamEnd) -> Short {
+        let mut out = self.begin(FINISH);
+        put_conn(&mut out, pool, conn);
+        out.push(rank(&ENDS, &end));
+        out
+    }
+
+    /// [`Note::Answered`], and [`Step::Finish`] at the same instant.
+    #[inline]
+    pub(super) fn finish_answered(
+        self,
+        pool: PoolId,
+        conn: ConnId,
+        end: StreamEnd,
+        request: u64,
+        status: u16,
+    ) -> Short {
+        // A note has no part in the digest, and no ledger speaks in its course.
+        let mut out = Self { is_granted: false, digest: 0, ..self }.begin(NOTE);
+        out.push(ANSWERED);
+        put(&mut out, request);
+        put(&mut out, u64::from(status));
+        Self { since: 0, ..self }.put(&mut out, FINISH);
+        put_conn(&mut out, pool, conn);
+        out.push(rank(&ENDS, &end));
+        out
+    }
+}
+
+const REQUEST: u8 = 2;
+const FINISH: u8 = 7;
+const NOTE: u8 = 13;
+/// Of the notes.
+const ANSWERED: u8 = 2;
+
 impl Step {
     /// Appends the step within its frame.
     #[inline]
@@ -279,18 +349,18 @@ impl Step {
         match self {
             Self::AddCluster(_) => 0,
             Self::AddPool { .. } => 1,
-            Self::Request { .. } => 2,
+            Self::Request { .. } => REQUEST,
             Self::Requeue { .. } => 3,
             Self::Cancel { .. } => 4,
             Self::Report { .. } => 5,
             Self::Settled { .. } => 6,
-            Self::Finish { .. } => 7,
+            Self::Finish { .. } => FINISH,
             Self::Timeout => 8,
             Self::SeatsFreed => 9,
             Self::Drain { .. } => 10,
             Self::Retire { .. } => 11,
             Self::Abort { .. } => 12,
-            Self::Note(_) => 13,
+            Self::Note(_) => NOTE,
         }
     }
 
@@ -302,7 +372,7 @@ impl Step {
                 priority: bytes.pick(&Priority::ALL, "priority")?,
                 label: bytes.text("label")?.to_owned(),
             },
-            2 => {
+            REQUEST => {
                 let (pool, token, early_data, request) = read_request(bytes)?;
                 Self::Request { pool, token, early_data, request }
             }
@@ -323,7 +393,7 @@ impl Step {
                 Self::Report { pool: read_pool(bytes)?, conn: read_conn(bytes)?, report: read_report(bytes)? }
             }
             6 => Self::Settled { pool: read_pool(bytes)? },
-            7 => Self::Finish {
+            FINISH => Self::Finish {
                 pool: read_pool(bytes)?,
                 conn: read_conn(bytes)?,
                 end: bytes.pick(&ENDS, "end of a stream")?,
@@ -333,7 +403,7 @@ impl Step {
             10 => Self::Drain { pool: read_pool(bytes)?, mode: bytes.pick(&DRAINS, "drain mode")? },
             11 => Self::Retire { pool: read_pool(bytes)?, conn: read_conn(bytes)? },
             12 => Self::Abort { pool: read_pool(bytes)? },
-            13 => Self::Note(Note::read(bytes)?),
+            NOTE => Self::Note(Note::read(bytes)?),
             _ => return Err(bytes.malformed("step")),
         })
     }
@@ -354,7 +424,7 @@ impl Note {
                 put_text(out, words);
             }
             Self::Answered { request, status } => {
-                out.push(2);
+                out.push(ANSWERED);
                 put(out, *request);
                 put(out, u64::from(*status));
             }
@@ -378,7 +448,7 @@ impl Note {
                 conn: read_conn(bytes)?,
                 words: bytes.text("words")?.to_owned(),
             },
-            2 => Self::Answered {
+            ANSWERED => Self::Answered {
                 request: bytes.number("request")?,
                 status: u16::try_from(bytes.number("status")?).map_err(|_| bytes.malformed("status"))?,
             },
@@ -418,7 +488,7 @@ fn rank<T: PartialEq>(of: &[T], value: &T) -> u8 {
 }
 
 #[inline]
-fn put_request(out: &mut Vec<u8>, pool: PoolId, token: Token, early_data: EarlyData, request: u64) {
+fn put_request(out: &mut impl Sink, pool: PoolId, token: Token, early_data: EarlyData, request: u64) {
     put(out, u64::from(pool.0));
     // The face's tokens are a place and a generation: two small numbers.
     put(out, token.0 & u64::from(u32::MAX));
@@ -436,7 +506,7 @@ fn read_request(bytes: &mut Bytes<'_>) -> Result<(PoolId, Token, EarlyData, u64)
 }
 
 #[inline]
-fn put_conn(out: &mut Vec<u8>, pool: PoolId, conn: ConnId) {
+fn put_conn(out: &mut impl Sink, pool: PoolId, conn: ConnId) {
     put(out, u64::from(pool.0));
     put(out, u64::from(conn.index));
     put(out, u64::from(conn.generation));

@@ -236,7 +236,9 @@ pub const fn end_words(end: StreamEnd) -> &'static str {
     }
 }
 
-const fn progress_words(progress: Progress) -> &'static str {
+/// How far an exchange had come.
+#[must_use]
+pub const fn progress_words(progress: Progress) -> &'static str {
     match progress {
         Progress::NothingSent => "before a byte was sent",
         Progress::RequestSent => "after bytes were sent and before any came back",
@@ -244,7 +246,9 @@ const fn progress_words(progress: Progress) -> &'static str {
     }
 }
 
-const fn next_words(next: Afterwards) -> &'static str {
+/// What follows on a failed attempt.
+#[must_use]
+pub const fn next_words(next: Afterwards) -> &'static str {
     match next {
         Afterwards::Requeued => "safe to send again, so it was",
         Afterwards::BackedOff => "to be tried again after a wait",
@@ -252,7 +256,9 @@ const fn next_words(next: Afterwards) -> &'static str {
     }
 }
 
-const fn verdict_words(verdict: Verdict) -> &'static str {
+/// What is known of a request that failed.
+#[must_use]
+pub const fn verdict_words(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::NeverSent => "not one byte of it was sent",
         Verdict::Refused => "the peer had not processed it",

@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
+use super::codec::Short;
 use super::digest::Digest;
 use super::log::{Header, seal};
-use super::step::{Frame, Note, Step};
+use super::step::{Frame, Note, Plain, Step};
 use super::verdicts::{Heard, Said};
-use crate::id::PoolId;
-use crate::pool::{Action, Answer};
+use crate::id::{ConnId, PoolId};
+use crate::pool::{Action, Answer, Request};
+use crate::report::StreamEnd;
 use crate::time::Instant;
 
 /// Entries are sealed into a chunk once they fill this many bytes.
@@ -45,6 +47,8 @@ pub enum State {
     Complete,
     /// It ended early: 64 MiB were waiting to be taken.
     Overrun,
+    /// It ended early: whoever stores it had enough.
+    Stopped,
 }
 
 impl Recording {
@@ -76,6 +80,18 @@ impl Recording {
         Some(piece)
     }
 
+    /// Ends the recording early, and drops what was not taken: for one who can store no more of it.
+    pub fn stop(&self) {
+        let mut outgoing = self.lock();
+        if outgoing.state == State::Running {
+            outgoing.state = State::Stopped;
+        }
+        let pieces = std::mem::take(&mut outgoing.pieces);
+        outgoing.waiting = 0;
+        drop(outgoing);
+        drop(pieces);
+    }
+
     /// Wakes `waker` when a piece is there or the recording ends; the latest one counts.
     pub fn register(&self, waker: &Waker) {
         let replaced = self.lock().reader.replace(waker.clone());
@@ -89,6 +105,9 @@ impl Recording {
     /// Hands a piece over; `false` if the recording ends with it.
     fn offer(&self, piece: Vec<u8>) -> bool {
         let mut outgoing = self.lock();
+        if outgoing.state != State::Running {
+            return false;
+        }
         if outgoing.waiting + piece.len() > WAITING {
             outgoing.state = State::Overrun;
         } else {
@@ -194,6 +213,89 @@ impl Tape {
         self.undrained = true;
     }
 
+    /// [`Step::Request`], after [`Tape::answered`].
+    #[inline]
+    pub(super) fn request(&mut self, now: Instant, pool: PoolId, request: Request, number: u64) {
+        let Request { token, early_data } = request;
+        match self.plain(now) {
+            Some(plain) => self.write_plain(now, &plain.request(pool, token, early_data, number)),
+            None => self.step(now, &Step::Request { pool, token, early_data, request: number }),
+        }
+    }
+
+    /// [`Step::Finish`].
+    #[inline]
+    pub(super) fn finish(&mut self, now: Instant, pool: PoolId, conn: ConnId, end: StreamEnd) {
+        match self.plain(now) {
+            Some(plain) => self.write_plain(now, &plain.finish(pool, conn, end)),
+            None => self.step(now, &Step::Finish { pool, conn, end }),
+        }
+    }
+
+    /// [`Note::Answered`] and [`Step::Finish`], in one piece.
+    #[inline]
+    pub(super) fn finish_answered(
+        &mut self,
+        now: Instant,
+        pool: PoolId,
+        conn: ConnId,
+        end: StreamEnd,
+        request: u64,
+        status: u16,
+    ) {
+        match self.plain(now) {
+            Some(plain) => {
+                self.entries += 1;
+                self.write_plain(now, &plain.finish_answered(pool, conn, end, request, status));
+            }
+            None => {
+                self.note(now, Note::Answered { request, status });
+                self.step(now, &Step::Finish { pool, conn, end });
+            }
+        }
+    }
+
+    /// The frame of a step, if there is nothing unusual in it.
+    #[inline]
+    fn plain(&self, now: Instant) -> Option<Plain> {
+        if self.undrained {
+            return None;
+        }
+        let is_granted = match self.heard.plain() {
+            Some(0) => false,
+            Some(1) => true,
+            Some(_) | None => return None,
+        };
+        Some(Plain { since: self.since(now), is_granted, digest: self.digest.byte() })
+    }
+
+    #[inline]
+    fn write_plain(&mut self, now: Instant, entry: &Short) {
+        self.heard.forget();
+        self.drained = 0;
+        self.sealed = self.digest;
+        self.undrained = true;
+        self.append(now, entry);
+    }
+
+    #[inline]
+    fn append(&mut self, now: Instant, entry: &Short) {
+        if !self.goes_on {
+            return;
+        }
+        self.last = now;
+        entry.append_to(&mut self.out);
+        self.entries += 1;
+        if self.out.len() >= CHUNK {
+            self.flush();
+        }
+    }
+
+    #[inline]
+    fn since(&self, now: Instant) -> i64 {
+        now.as_nanos().wrapping_sub(self.last.as_nanos()) as i64
+    }
+
     /// Something happened that is no step. It may stand before actions that were taken earlier, so
     /// its entry says nothing of them.
     pub(super) fn note(&mut self, now: Instant, note: Note) {
@@ -213,7 +315,7 @@ impl Tape {
         if !self.goes_on {
             return;
         }
-        let since = now.as_nanos().wrapping_sub(self.last.as_nanos()) as i64;
+        let since = self.since(now);
         self.last = now;
         step.put(&mut self.out, &Frame { since, ..*frame });
         self.entries += 1;

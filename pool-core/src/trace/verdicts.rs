@@ -83,6 +83,19 @@ impl Heard {
         others.push(said);
     }
 
+    /// The number of seats given, if there is nothing else.
+    #[inline]
+    pub(super) fn plain(&self) -> Option<u32> {
+        let granted = self.granted.load(Ordering::Relaxed);
+        (granted < OTHERS).then_some(granted)
+    }
+
+    /// Forgets what [`Heard::plain`] told.
+    #[inline]
+    pub(super) fn forget(&self) {
+        self.granted.store(0, Ordering::Relaxed);
+    }
+
     /// Whether there is nothing but a number of seats given; takes it.
     #[inline]
     pub(super) fn take_plain(&self) -> Option<u32> {

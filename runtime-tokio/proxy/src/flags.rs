@@ -91,6 +91,8 @@ pub struct Flags {
     pub service_node: Option<String>,
     /// `--file-flush-interval-msec`, default 10 s: how long lines of access logs may be held back.
     pub file_flush_interval: Duration,
+    /// `--record`, ours: the folder for recordings of the pools.
+    pub record: Option<PathBuf>,
     /// Flags that were accepted and have no effect here, one sentence each.
     pub notes: Vec<String>,
 }
@@ -112,6 +114,7 @@ impl Default for Flags {
             service_cluster: None,
             service_node: None,
             file_flush_interval: Duration::from_secs(10),
+            record: None,
             notes: Vec::new(),
         }
     }
@@ -264,6 +267,7 @@ impl Flags {
             "log-level" => self.log_level = log_level(&value).ok_or_else(|| bad(LEVELS))?,
             "log-path" => self.log_path = Some(value.into()),
             "admin-address-path" => self.admin_address_path = Some(value.into()),
+            "record" => self.record = Some(value.into()),
             "service-cluster" => self.service_cluster = Some(value),
             "service-node" => self.service_node = Some(value),
             "file-flush-interval-msec" => {

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod flags;
 pub mod forward;
 pub mod logging;
+pub mod recordings;
 pub mod route;
 pub mod startup;
 pub mod stats;

@@ -8,6 +8,7 @@ use crate::config::model::{AccessLogFormat, Bootstrap};
 use crate::config::{self, Source};
 use crate::flags::{self, Command, Flags, Mode};
 use crate::logging;
+use crate::recordings::command;
 use crate::worker::{self, RunOptions, Signals};
 
 /// What is to be done next.
@@ -55,6 +56,7 @@ impl Ready {
             },
             command_line: command_line.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
             config_text: self.text.clone(),
+            record: self.flags.record.clone(),
             ..defaults
         }
     }
@@ -98,6 +100,15 @@ where
     I: IntoIterator<Item = S>,
     S: Into<String>,
 {
+    let arguments: Vec<String> = arguments.into_iter().map(Into::into).collect();
+    match command::parse(&arguments) {
+        Some(Ok(command)) => return Start::Exit(command::run(&command, out, err)),
+        Some(Err(error)) => {
+            let _ = writeln!(err, "{error}\n{}", command::HELP);
+            return Start::Exit(command::USAGE);
+        }
+        None => {}
+    }
     let flags = match flags::parse(arguments) {
         Ok(Command::Demo) => return Start::Demo,
         Ok(Command::Help) => {

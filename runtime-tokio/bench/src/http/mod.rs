@@ -21,6 +21,8 @@ use crate::figures::Figures;
 pub(crate) const PEERS: &[&str] = &[
     "ours",
     "ours-cluster",
+    #[cfg(feature = "trace")]
+    "ours-recorded",
     "ours-async-std",
     #[cfg(feature = "peers")]
     "hyper-util",
@@ -68,6 +70,8 @@ pub(crate) fn run(load: Load, peer: &str, origin: SocketAddr, operations: u64) -
     let work = Work::of(load, origin, operations)?;
     match peer {
         "ours" => drive::on_tokio::<ours::OnTokio>(&work),
+        #[cfg(feature = "trace")]
+        "ours-recorded" => drive::on_tokio::<ours::Recorded>(&work),
         "ours-cluster" => drive::on_tokio::<ours::OnCluster>(&work),
         "ours-async-std" => drive::on_async_std::<ours::OnAsyncStd>(&work),
         "floor" => drive::on_tokio::<floor::Floor>(&work),

@@ -32,6 +32,46 @@ impl Client for OnTokio {
     }
 }
 
+/// The same with everything recorded, and handed to a task that stores it nowhere.
+#[cfg(feature = "trace")]
+#[derive(Clone)]
+pub(crate) struct Recorded(TokioClient);
+
+#[cfg(feature = "trace")]
+impl Client for Recorded {
+    type Lane = (TokioClient, Uri);
+
+    fn new(_: &Target) -> Result<Self> {
+        let header = pool_core::trace::Header {
+            worker: 0,
+            workers: 1,
+            epoch_unix_nanos: 0,
+            seed: 0,
+            program: "pool-bench".to_owned(),
+        };
+        let (builder, recording) = runtime_tokio::client().record(&header);
+        // A task and no thread: as soon as a process has two, every call of the system that may block
+        // costs 20 instructions more in glibc, which no recording is to blame for.
+        tokio::spawn(std::future::poll_fn(move |cx| {
+            recording.register(cx.waker());
+            while recording.take().is_some() {}
+            match recording.state() {
+                pool_core::trace::State::Running => std::task::Poll::Pending,
+                _ => std::task::Poll::Ready(()),
+            }
+        }));
+        Ok(Self(builder.build()))
+    }
+
+    fn lane(&self, target: &Target) -> Result<(TokioClient, Uri)> {
+        Ok((self.0.clone(), target.url().parse()?))
+    }
+
+    async fn fetch((client, uri): &mut (TokioClient, Uri)) -> Result<usize> {
+        count(client.call(get(uri.clone())).await?.into_body()).await
+    }
+}
+
 /// The same requests as calls to a named cluster with one host.
 #[derive(Clone)]
 pub(crate) struct OnCluster(TokioClient, Cluster);

@@ -117,6 +117,8 @@ pub struct Upstream<'a> {
     pub local_address: Option<SocketAddr>,
     /// The connection.
     pub connection_id: Option<u64>,
+    /// The request's name in a recording: its worker and its number there.
+    pub request_id: Option<(u32, u64)>,
     /// Whether the connection had served another request before.
     pub connection_reused: Option<bool>,
     /// The version spoken.

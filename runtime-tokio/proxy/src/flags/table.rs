@@ -76,6 +76,7 @@ pub(super) const FLAGS: &[Flag] = &[
         Takes::Value("N"),
         "how long access log lines may be held back (default 10000)",
     ),
+    flag("record", Takes::Value("DIR"), "record what the pools do: one file per worker in DIR"),
     flag("version", Takes::Nothing, "show the version and exit"),
     flag("help", Takes::Nothing, "show this and exit").short("h"),
     idle("base-id", Takes::Value("N"), NO_RESTART),
@@ -124,6 +125,8 @@ pub fn help() -> String {
         let name = format!("{short}--{}{value}", flag.name);
         help.push_str(&format!("  {name:<42} {}\n", flag.meaning));
     }
+    help.push('\n');
+    help.push_str(crate::recordings::command::HELP);
     help.push_str("\nOther flags of Envoy are accepted and noted where leaving them out does no harm.\n");
     help
 }

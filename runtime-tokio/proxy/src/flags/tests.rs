@@ -23,9 +23,10 @@ fn envoys_flags_are_read_in_both_forms() {
     let flags = run(
         "--config-path=a.yaml --config-yaml {} --strict --mode validate --concurrency 4 --drain-time-s=30 \
          --drain-strategy immediate --parent-shutdown-time-s 45 -l debug --log-path log --admin-address-path addr \
-         --service-cluster c --service-node=n --file-flush-interval-msec 250 --restart-epoch 1",
+         --service-cluster c --service-node=n --record recorded --file-flush-interval-msec 250 --restart-epoch 1",
     );
     let expected = Flags {
+        record: Some("recorded".into()),
         config_path: Some("a.yaml".into()),
         config_yaml: Some("{}".to_owned()),
         checks: Checks::Strict,

@@ -29,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) dates: Dates,
     pub(crate) ids: RequestIds,
     pub(crate) logger: Logger,
+    /// The number of the worker.
+    pub(crate) worker: u32,
     /// What it listens on.
     pub(crate) address: SocketAddr,
     drain: Arc<Drain>,
@@ -48,6 +50,7 @@ pub(crate) struct Upstream {
 
 /// What a context is made of.
 pub(crate) struct Parts {
+    pub(crate) worker: u32,
     pub(crate) client: Client,
     pub(crate) clock: Tokio,
     pub(crate) clusters: Vec<Cluster>,
@@ -62,7 +65,7 @@ impl Context {
     /// For a listener, by its place in the configuration; `None` if there is no such listener.
     pub(crate) fn new(config: &Bootstrap, listener: usize, parts: Parts) -> Option<Self> {
         let described = config.listeners.get(listener)?;
-        let Parts { client, clock, clusters, logger, address, drain, stats, seed } = parts;
+        let Parts { worker, client, clock, clusters, logger, address, drain, stats, seed } = parts;
         let manager = described.manager.clone();
         let routes = Routes::new(&manager.routes, |host, route| Plan::of(described, host, route));
         let upstream = |(cluster, config): (Cluster, &crate::config::model::Cluster)| Upstream {
@@ -79,6 +82,7 @@ impl Context {
             dates: Dates::new(),
             ids: RequestIds::new(seed),
             logger,
+            worker,
             address,
             drain,
             drain_type: described.drain_type,

@@ -26,6 +26,7 @@ pub(super) struct Notes {
     response: Option<HeaderMap>,
     host: Option<Arc<Host>>,
     connection: Option<u64>,
+    request_number: Option<u64>,
     is_reused: bool,
     queue_time: Duration,
     addresses: Addresses,
@@ -40,6 +41,7 @@ impl Notes {
             response: None,
             host: None,
             connection: None,
+            request_number: None,
             is_reused: false,
             queue_time: Duration::ZERO,
             addresses: Addresses::default(),
@@ -58,6 +60,7 @@ impl Notes {
     pub(super) fn call(&mut self, info: CallInfo<'_>) {
         self.host = info.host().cloned();
         self.connection = info.connection();
+        self.request_number = Some(info.request());
         self.is_reused = info.is_reused();
         self.queue_time = info.queue_time();
         self.addresses = info.addresses();
@@ -131,6 +134,7 @@ impl Watch {
                 local_address: notes.addresses.local,
                 transport_failure: notes.transport_failure.as_deref(),
                 connection_id: notes.connection,
+                request_id: notes.request_number.map(|number| (context.worker, number)),
                 connection_reused: notes.connection.map(|_| notes.is_reused),
                 protocol: notes.connection.map(|_| Version::HTTP_11),
                 attempts: u32::from(self.attempts()),

@@ -5,6 +5,7 @@ use std::future::{Future as _, poll_fn};
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::task::Poll;
 use std::thread::JoinHandle;
@@ -23,6 +24,7 @@ use crate::access_log::Logs;
 use crate::admin;
 use crate::config::model::Bootstrap;
 use crate::forward::Drain;
+use crate::recordings::record::{Inbox, Recorder};
 use crate::stats::Store;
 use crate::upstream::{self, Counts, Refresh, System};
 
@@ -158,7 +160,9 @@ impl Control {
         let admin = admin.and_then(|listener| serve_admin(&proxy, listener));
         let lookups = look_up(refreshes, seed, options.initial_lookup_timeout).await;
         let (gone, mut is_gone) = unbounded_channel();
-        let threads = match start_workers(&proxy, sockets, seed, &gone) {
+        let recorder = options.record.as_deref().and_then(start_recorder);
+        let inbox = recorder.as_ref().map(Recorder::inbox);
+        let threads = match start_workers(&proxy, sockets, seed, inbox.as_ref(), &gone) {
             Ok(threads) => threads,
             Err(error) => {
                 drop(ready.send(Err(error)));
@@ -173,7 +177,25 @@ impl Control {
         drop(lookups);
         drop(admin);
         leave(threads).await;
+        // Its thread writes what the workers left, and is waited for.
+        drop(recorder);
         ended
+    }
+}
+
+/// A proxy serves without its recording rather than not at all.
+fn start_recorder(folder: &Path) -> Option<Recorder> {
+    let started = Recorder::start(folder, |message| {
+        eprintln!("{message}");
+        tracing::error!("{message}");
+    });
+    match started {
+        Ok(recorder) => Some(recorder),
+        Err(error) => {
+            eprintln!("nothing is recorded: {error}");
+            tracing::error!(%error, "nothing is recorded");
+            None
+        }
     }
 }
 
@@ -208,6 +230,7 @@ fn start_workers(
     proxy: &Arc<Proxy>,
     sockets: Vec<Vec<TcpListener>>,
     seed: u64,
+    recordings: Option<&Inbox>,
     gone: &UnboundedSender<usize>,
 ) -> Result<Vec<Thread>, StartError> {
     let mut of_listeners: Vec<_> = sockets.into_iter().map(Vec::into_iter).collect();
@@ -228,6 +251,8 @@ fn start_workers(
             drain: proxy.drain().clone(),
             stats,
             seed: seed.wrapping_add((number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+            workers: proxy.store().concurrency(),
+            recordings: recordings.cloned(),
         };
         let (worker, thread) = thread::start(post, gone.clone()).map_err(StartError::Thread)?;
         proxy.add_worker(worker);

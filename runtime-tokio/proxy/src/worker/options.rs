@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::access_log;
@@ -31,6 +32,8 @@ pub struct RunOptions {
     pub command_line: Vec<(String, String)>,
     /// The text of the configuration, for `/config_dump`.
     pub config_text: String,
+    /// The folder that a recording of each worker's pools goes to. Default: nothing is recorded.
+    pub record: Option<PathBuf>,
     /// Seeds request ids, balancing and jitter. Default: drawn.
     pub seed: Option<u64>,
 }
@@ -57,6 +60,7 @@ impl Default for RunOptions {
             access_log: access_log::Options::default(),
             command_line: Vec::new(),
             config_text: String::new(),
+            record: None,
             seed: None,
         }
     }

@@ -18,6 +18,7 @@ use crate::forward::body::Client;
 use crate::forward::context::{Context, Parts};
 use crate::forward::local_reply;
 use crate::forward::{Drain, Forwarder};
+use crate::recordings::record::{self, Inbox};
 use crate::stats::WorkerStats;
 
 /// What a worker is started with.
@@ -30,6 +31,9 @@ pub(super) struct Post {
     pub(super) drain: Arc<Drain>,
     pub(super) stats: WorkerStats,
     pub(super) seed: u64,
+    /// Of all workers, how many there are; and where a recording goes.
+    pub(super) workers: usize,
+    pub(super) recordings: Option<Inbox>,
 }
 
 /// A worker at work, from outside.
@@ -82,26 +86,44 @@ impl Drop for Gone {
 }
 
 async fn work(post: Post, ready: &mpsc::Sender<io::Result<Worker>>, left: oneshot::Receiver<()>) {
+    let is_recorded = post.recordings.is_some();
     let served = serve(post);
     let client = served.as_ref().ok().map(|worker| worker.client.clone());
     if ready.send(served).is_err() {
         return;
     }
-    // An error is the sender being dropped, which says the same.
-    let _ = left.await;
+    let until = async {
+        // An error is the sender being dropped, which says the same.
+        let _ = left.await;
+    };
+    match &client {
+        Some(client) if is_recorded => record::flush_until(until, || client.flush_recording()).await,
+        Some(_) | None => until.await,
+    }
     if let Some(client) = client {
         // No request is left by now: only idle connections are.
         client.close().await;
+        client.flush_recording();
     }
 }
 
 fn serve(post: Post) -> io::Result<Worker> {
-    let Post { number: _, config, clusters, sockets, drain, stats, seed } = post;
+    let Post { number, config, clusters, sockets, drain, stats, seed, workers, recordings } = post;
+    let worker = u32::try_from(number).map_err(io::Error::other)?;
     let clock = Tokio::new();
-    let client: Client = Builder::new(clock.clone(), Tcp).seed(seed).build();
+    let builder = Builder::new(clock.clone(), Tcp).seed(seed);
+    let client: Client = match recordings {
+        Some(inbox) => {
+            let (builder, recording) = builder.record(&record::header(worker, workers, seed));
+            inbox.add(worker, recording);
+            builder.build()
+        }
+        None => builder.build(),
+    };
     let mut servers = Vec::new();
     for (index, (listener, (socket, logger))) in config.listeners.iter().zip(sockets).enumerate() {
         let parts = Parts {
+            worker,
             client: client.clone(),
             clock: clock.clone(),
             clusters: clusters.clone(),
@@ -114,7 +136,7 @@ fn serve(post: Post) -> io::Result<Worker> {
         let Some(context) = Context::new(&config, index, parts) else { continue };
         let context = Arc::new(context);
         let hook = context.clone();
-        let server = builder(&listener.manager, &clock)
+        let server = server(&listener.manager, &clock)
             .on_local_reply(move |reply, response| local_reply(&hook, reply, response));
         servers.push(server.serve(Listener::from_std(socket)?, Forwarder::new(context)));
     }
@@ -122,7 +144,7 @@ fn serve(post: Post) -> io::Result<Worker> {
 }
 
 /// The server of a connection manager.
-fn builder(manager: &model::HttpManager, clock: &Tokio) -> pool_core::server::Builder<Tokio> {
+fn server(manager: &model::HttpManager, clock: &Tokio) -> pool_core::server::Builder<Tokio> {
     let kibibytes = usize::try_from(manager.max_request_headers_kb).unwrap_or(usize::MAX);
     let limits = h1::Limits {
         max_head_bytes: kibibytes.saturating_mul(1024),

@@ -130,6 +130,8 @@ impl Unit {
 pub(super) enum Found<'a> {
     Nothing,
     Number(u64),
+    /// Two numbers with a colon between them.
+    Pair(u32, u64),
     Bool(bool),
     Text(&'a [u8]),
     /// Text without spaces: they become underscores, so that a line keeps its columns.
@@ -337,6 +339,8 @@ plain! {
     UpstreamConnectionId = "UPSTREAM_CONNECTION_ID": |record| Found::number(record.upstream.connection_id);
     /// Ours: whether that connection had served another request before.
     UpstreamConnectionReused = "UPSTREAM_CONNECTION_REUSED": |record| record.upstream.connection_reused.map_or(Found::Nothing, Found::Bool);
+    /// Ours: the request's name in a recording.
+    UpstreamRequestId = "UPSTREAM_REQUEST_ID": |record| record.upstream.request_id.map_or(Found::Nothing, |(worker, number)| Found::Pair(worker, number));
     /// This side of the connection upstream.
     UpstreamLocalAddress = "UPSTREAM_LOCAL_ADDRESS": |record| Found::address(record.upstream.local_address);
     /// Without the port.

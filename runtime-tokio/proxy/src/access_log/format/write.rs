@@ -83,6 +83,11 @@ fn show(found: Found<'_>, length: Option<usize>, out: &mut Vec<u8>) {
     match found {
         Found::Nothing => out.extend_from_slice(NOTHING),
         Found::Number(number) => digits(number, 1, out),
+        Found::Pair(one, other) => {
+            digits(u64::from(one), 1, out);
+            out.push(b':');
+            digits(other, 1, out);
+        }
         Found::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
         Found::Text(text) => out.extend_from_slice(text),
         Found::Words(words) => out.extend(words.bytes().map(|byte| if byte == b' ' { b'_' } else { byte })),

@@ -20,8 +20,13 @@ pub use crate::forward::DrainStrategy;
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Nothing was given: show what this is.
-    Demo,
+    /// No configuration was given: show what this is.
+    Demo {
+        /// `--record`: where to put a recording of it.
+        record: Option<PathBuf>,
+        /// `--concurrency`.
+        workers: Option<NonZeroU32>,
+    },
     /// `--help`.
     Help,
     /// `--version`.
@@ -181,10 +186,7 @@ where
     I: IntoIterator<Item = S>,
     S: Into<String>,
 {
-    let mut arguments = arguments.into_iter().map(Into::into).peekable();
-    if arguments.peek().is_none() {
-        return Ok(Command::Demo);
-    }
+    let mut arguments = arguments.into_iter().map(Into::into);
     let mut flags = Flags::default();
     let mut seen = Vec::new();
     while let Some(argument) = arguments.next() {
@@ -206,7 +208,11 @@ where
         }
     }
     if flags.config_path.is_none() && flags.config_yaml.is_none() {
-        return Err(FlagError::NoConfiguration);
+        // What else may be said of the demonstration is how it is recorded.
+        if !seen.iter().all(|flag| matches!(*flag, "record" | "concurrency")) {
+            return Err(FlagError::NoConfiguration);
+        }
+        return Ok(Command::Demo { record: flags.record, workers: flags.concurrency });
     }
     Ok(Command::Run(Box::new(flags)))
 }

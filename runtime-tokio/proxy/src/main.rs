@@ -12,6 +12,6 @@ fn main() -> ExitCode {
     match start(arguments, &mut stdout(), &mut stderr()) {
         Start::Exit(code) => ExitCode::from(code),
         Start::Serve(ready) => ExitCode::from(ready.serve(&mut stderr())),
-        Start::Demo => ExitCode::from(demo::main(&mut stderr())),
+        Start::Demo(options) => ExitCode::from(demo::main(options, &mut stderr())),
     }
 }

@@ -6,6 +6,7 @@ use std::io::Write;
 use crate::access_log;
 use crate::config::model::{AccessLogFormat, Bootstrap};
 use crate::config::{self, Source};
+use crate::demo;
 use crate::flags::{self, Command, Flags, Mode};
 use crate::logging;
 use crate::recordings::command;
@@ -17,7 +18,7 @@ pub enum Start {
     /// Nothing: everything was said, this is the exit code.
     Exit(u8),
     /// Run the demonstration.
-    Demo,
+    Demo(demo::Options),
     /// Serve.
     Serve(Box<Ready>),
 }
@@ -110,7 +111,13 @@ where
         None => {}
     }
     let flags = match flags::parse(arguments) {
-        Ok(Command::Demo) => return Start::Demo,
+        Ok(Command::Demo { record, workers }) => {
+            let mut options = demo::Options { record, ..demo::Options::default() };
+            if let Some(workers) = workers {
+                options.workers = workers;
+            }
+            return Start::Demo(options);
+        }
         Ok(Command::Help) => {
             let _ = write!(out, "{}", flags::help());
             return Start::Exit(0);

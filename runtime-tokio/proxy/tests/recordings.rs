@@ -7,6 +7,7 @@ mod server;
 mod support;
 
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -15,7 +16,7 @@ use pool_core::trace::log::{Reader, seal};
 use pool_core::trace::{Recording, State};
 use pool_proxy::recordings::record::{Recorder, StartError, header};
 use pool_proxy::recordings::{command, files};
-use pool_proxy::{RunOptions, run};
+use pool_proxy::{RunOptions, demo, run};
 use support::config::simple;
 use support::{Peer, Upstream};
 
@@ -77,6 +78,26 @@ fn an_incident_is_proved_explained_and_drawn() {
     let (code, _, err) = tell(&["explain", path, "--request", "0"]);
     assert_eq!(code, 2);
     assert!(err.starts_with("workers [0, 1] each have a request 0; say which, as in 0:0"), "{err}");
+}
+
+#[test]
+fn the_demonstration_is_recorded_and_done_again() {
+    for workers in [1, 2] {
+        let folder = folder(&format!("demonstration-{workers}"));
+        let mut options = demo::Options::default();
+        options.hurry = 8;
+        options.workers = NonZeroU32::new(workers).expect("some");
+        options.record = Some(folder.clone());
+        let mut out = Vec::new();
+        let outcome = demo::run(options, &mut out).expect("a demonstration");
+        assert!(outcome.is_as_expected(), "{}", String::from_utf8_lossy(&out));
+        let path = folder.to_str().expect("text");
+        let (code, out, err) = tell(&["replay", path]);
+        assert_eq!((code, &*err), (0, ""), "{out}");
+        assert_eq!(out.matches("replayed equal to its end").count(), workers as usize, "{out}");
+        let (code, out, _) = tell(&["what-if", path, "--format", "json"]);
+        assert!(code == 0 && out.contains("\"diverged_at\":null"), "{out}");
+    }
 }
 
 #[test]

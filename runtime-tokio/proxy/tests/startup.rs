@@ -68,7 +68,7 @@ fn files_that_cannot_be_read_and_flags_that_are_wrong_exit_with_1() {
 
 #[test]
 fn questions_are_answered() {
-    assert!(matches!(say(&[]).start, Start::Demo));
+    assert!(matches!(say(&[]).start, Start::Demo(_)));
     let said = say(&["--help"]);
     assert!(matches!(said.start, Start::Exit(0)));
     assert!(said.out.contains("--config-path FILE"), "{}", said.out);

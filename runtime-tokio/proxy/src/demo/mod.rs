@@ -24,6 +24,8 @@ mod watch;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,25 +48,29 @@ use upstream::{Orders, Upstream};
 
 /// The configuration, but for two ports and a path.
 const CONFIG: &str = include_str!("demo.yaml");
-const WORKERS: usize = 2;
+const WORKERS: NonZeroU32 = NonZeroU32::new(2).expect("two");
 /// How often the line of progress is written.
 const TICK: Duration = Duration::from_millis(100);
 /// How long the proxy may take to end.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How it is played.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
     /// Where the progress goes.
     pub screen: Screen,
     /// Each act takes its length divided by this. Default 1: ten seconds in all.
     pub hurry: u32,
+    /// The proxy's workers. Default 2.
+    pub workers: NonZeroU32,
+    /// The folder that a recording of it goes to. Default none.
+    pub record: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { screen: Screen::Lines, hurry: 1 }
+        Self { screen: Screen::Lines, hurry: 1, workers: WORKERS, record: None }
     }
 }
 
@@ -90,10 +96,10 @@ fn failed<E: fmt::Display>(during: &'static str) -> impl FnOnce(E) -> Error {
 
 /// Plays it on standard output and gives the exit code: 0, or 1 if it could not be played or numbers
 /// that should agree do not.
-pub fn main(err: &mut dyn Write) -> u8 {
+pub fn main(options: Options, err: &mut dyn Write) -> u8 {
     let mut out = io::stdout();
     let screen = if out.is_terminal() { Screen::Terminal } else { Screen::Lines };
-    match run(Options { screen, ..Options::default() }, &mut out) {
+    match run(Options { screen, ..options }, &mut out) {
         Ok(outcome) if outcome.is_as_expected() => 0,
         Ok(_) => 1,
         Err(error) => {
@@ -113,7 +119,8 @@ pub fn run(options: Options, out: &mut dyn Write) -> Result<Outcome, Error> {
     let text = configuration(&upstream.addresses, &journal);
     let (bootstrap, _) = config::load(&text, "demo.yaml", Mode::Strict).map_err(failed("configuration"))?;
     let settings = RunOptions {
-        concurrency: Some(WORKERS),
+        concurrency: usize::try_from(options.workers.get()).ok(),
+        record: options.record.clone(),
         drain_time: GRACE,
         config_text: text,
         ..RunOptions::default()
@@ -124,8 +131,8 @@ pub fn run(options: Options, out: &mut dyn Write) -> Result<Outcome, Error> {
         .build()
         .map_err(failed("no event loop for the clients"))?;
     let proxy = running.proxy().clone();
-    introduce(&proxy, &upstream.addresses, out).map_err(failed("output"))?;
-    let (mut played, figures) = runtime.block_on(play(options, &proxy, &upstream.orders(), out))?;
+    introduce(&proxy, options.workers, &upstream.addresses, out).map_err(failed("output"))?;
+    let (mut played, figures) = runtime.block_on(play(&options, &proxy, &upstream.orders(), out))?;
     running.stop();
     running.wait().map_err(failed("the proxy died"))?;
     let upstream = upstream.end().map_err(failed("the upstream"))?;
@@ -147,17 +154,26 @@ fn configuration(hosts: &[SocketAddr; 2], journal: &Journal) -> String {
         .replace("ACCESS_LOG", &path)
 }
 
-fn introduce(proxy: &Proxy, hosts: &[SocketAddr; 2], out: &mut dyn Write) -> io::Result<()> {
+fn introduce(
+    proxy: &Proxy,
+    workers: NonZeroU32,
+    hosts: &[SocketAddr; 2],
+    out: &mut dyn Write,
+) -> io::Result<()> {
     writeln!(out, "pool-proxy without arguments is a demonstration: ten seconds, one process.")?;
     writeln!(out, "'pool-proxy -c FILE' serves; 'pool-proxy --help' says more.\n")?;
     let listener = proxy.addresses().first().map_or_else(String::new, ToString::to_string);
     writeln!(out, "  clients --> {listener} --> {} and {}", hosts[0], hosts[1])?;
-    writeln!(out, "              {WORKERS} workers that share one set of limits:")?;
+    let workers = match workers.get() {
+        1 => "1 worker with these limits".to_owned(),
+        more => format!("{more} workers that share one set of limits"),
+    };
+    writeln!(out, "              {workers}:")?;
     writeln!(out, "              16 connections, 32 requests waiting for one, 3 retries at a time\n")
 }
 
 async fn play(
-    options: Options,
+    options: &Options,
     proxy: &Arc<Proxy>,
     orders: &Orders,
     out: &mut dyn Write,

@@ -76,7 +76,11 @@ pub(super) const FLAGS: &[Flag] = &[
         Takes::Value("N"),
         "how long access log lines may be held back (default 10000)",
     ),
-    flag("record", Takes::Value("DIR"), "record what the pools do: one file per worker in DIR"),
+    flag(
+        "record",
+        Takes::Value("DIR"),
+        "record what the pools do, one file per worker in DIR; without a configuration, of the demonstration",
+    ),
     flag("version", Takes::Nothing, "show the version and exit"),
     flag("help", Takes::Nothing, "show this and exit").short("h"),
     idle("base-id", Takes::Value("N"), NO_RESTART),

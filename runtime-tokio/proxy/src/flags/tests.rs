@@ -3,13 +3,16 @@ use super::*;
 fn run(line: &str) -> Result<Flags, FlagError> {
     match parse(line.split_whitespace())? {
         Command::Run(flags) => Ok(*flags),
-        other @ (Command::Demo | Command::Help | Command::Version) => panic!("{other:?}"),
+        other @ (Command::Demo { .. } | Command::Help | Command::Version) => panic!("{other:?}"),
     }
 }
 
 #[test]
 fn no_arguments_are_the_demo_and_questions_need_no_configuration() {
-    assert_eq!(parse(Vec::<String>::new()), Ok(Command::Demo));
+    assert_eq!(parse(Vec::<String>::new()), Ok(Command::Demo { record: None, workers: None }));
+    let recorded = Command::Demo { record: Some("dir".into()), workers: NonZeroU32::new(1) };
+    assert_eq!(parse(["--record", "dir", "--concurrency=1"]), Ok(recorded));
+    assert_eq!(parse(["--record", "dir", "--strict"]), Err(FlagError::NoConfiguration));
     for line in ["--help", "-h", "-c x --help"] {
         assert_eq!(parse(line.split_whitespace()), Ok(Command::Help), "{line}");
     }

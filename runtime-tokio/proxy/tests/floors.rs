@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 10] = [
     &["config"],
     &["stats"],
     &["access_log"],
-    &["route", "upstream", "admin"],
+    &["route", "upstream", "admin", "recordings"],
     &["forward"],
     &["flags"],
     &["logging"],

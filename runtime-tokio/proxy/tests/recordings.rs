@@ -80,6 +80,32 @@ fn an_incident_is_proved_explained_and_drawn() {
 }
 
 #[test]
+fn other_settings_are_compared_with_what_was() {
+    let folder = folder("what-if");
+    load::run(&folder, &Plan::incident()).expect("a recording");
+    let path = folder.to_str().expect("text");
+
+    let (code, out, err) = tell(&["what-if", path, "--format", "json"]);
+    assert_eq!((code, &*err), (0, ""), "{out}");
+    let (recorded, what_if) = out
+        .strip_prefix("{\"recorded\":")
+        .and_then(|rest| rest.split_once(",\"what_if\":"))
+        .expect("both outcomes");
+    assert!(what_if.starts_with(recorded), "unchanged settings change nothing: {out}");
+    assert!(out.contains("\"diverged_at\":null") && out.contains("\"imputed\":0.000000"), "{out}");
+
+    let (code, out, _) = tell(&["what-if", path, "--set", "max_connections=64"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("are imputed"), "more connections change the course: {out}");
+    let (code, _, err) = tell(&["what-if", path, "--set", "max_conections=64"]);
+    assert_eq!(code, command::MISSING);
+    assert!(err.contains("did you mean `max_connections`"), "{err}");
+    let (code, out, err) = tell(&["simulate", "--requests", "2000", "--sweep", "max_connections=8,16"]);
+    assert_eq!((code, &*err), (0, ""));
+    assert!(out.contains("max_connections"), "{out}");
+}
+
+#[test]
 fn what_is_wrong_with_a_recording_has_an_exit_code_and_words() {
     let folder = folder("broken");
     load::run(&folder, &Plan::steady(300)).expect("a recording");

@@ -1,4 +1,4 @@
-//! `pool-proxy replay`, `explain` and `timeline`.
+//! `pool-proxy replay`, `explain`, `timeline`, `what-if` and `simulate`.
 
 use std::fmt;
 use std::fs;
@@ -23,6 +23,9 @@ recordings (made with --record DIR; a DIR stands for every .pooltrace file in it
   pool-proxy replay DIR|FILE...                      do every step again and compare
   pool-proxy explain DIR|FILE... --request ID        tell a request's story; ID is worker:number
   pool-proxy timeline -o OUT.html DIR|FILE...        draw one self-contained page
+  pool-proxy what-if DIR|FILE... --set NAME=VALUE... [--seed N] [--format text|json]
+                                                     the recorded load with other settings, side by side
+  pool-proxy simulate [FLAGS]                        a load from a model; `simulate --help` tells the flags
 exit codes: 0 replayed equal, 1 wrong arguments, 2 nothing to read or no such request,
             3 cut off (equal up to there), 4 damaged, 5 the pools did something else
 ";
@@ -36,6 +39,10 @@ pub enum Command {
     Explain(Vec<PathBuf>, RequestId),
     /// Draw a page; the first is where it goes.
     Timeline(PathBuf, Vec<PathBuf>),
+    /// Ask what other settings would have done; the flags are `pool_sim`'s.
+    WhatIf(Vec<PathBuf>, Vec<String>),
+    /// Run a load from a model; the flags are `pool_sim`'s.
+    Simulate(Vec<String>),
 }
 
 /// Why arguments were rejected.
@@ -89,6 +96,16 @@ pub fn parse(arguments: &[String]) -> Option<Result<Command, ArgumentError>> {
             let output = given.take("--output").ok_or(ArgumentError::Needed("-o"))?;
             Ok(Command::Timeline(output.into(), given.paths()?))
         })),
+        "what-if" => {
+            // Paths come first; what follows the first flag is read where the settings are known.
+            let flags = rest.iter().position(|argument| argument.starts_with("--")).unwrap_or(rest.len());
+            let (paths, flags) = rest.split_at(flags);
+            if paths.is_empty() {
+                return Some(Err(ArgumentError::NoPath));
+            }
+            Some(Ok(Command::WhatIf(paths.iter().map(PathBuf::from).collect(), flags.to_vec())))
+        }
+        "simulate" => Some(Ok(Command::Simulate(rest.to_vec()))),
         _ => None,
     }
 }
@@ -167,6 +184,17 @@ pub fn run(command: &Command, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
             fs::write(output, page).map_err(|error| format!("{}: {error}", output.display()))?;
             Ok(0)
         }),
+        Command::WhatIf(paths, flags) => what_if(paths, flags, out),
+        Command::Simulate(flags) if flags.iter().any(|flag| flag == "--help") => {
+            let _ = write!(out, "{}", pool_sim::workload::command::USAGE);
+            Ok(0)
+        }
+        Command::Simulate(flags) => {
+            let mut text = String::new();
+            let done = pool_sim::workload::command::simulate(flags, &mut text);
+            let _ = out.write_all(text.as_bytes());
+            done.map(|()| 0).or_else(|message| wrong(&message, err))
+        }
     };
     match done {
         Ok(code) => code,
@@ -175,6 +203,20 @@ pub fn run(command: &Command, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
             MISSING
         }
     }
+}
+
+fn wrong(message: &str, err: &mut dyn Write) -> Result<u8, String> {
+    let _ = writeln!(err, "{message}");
+    Ok(USAGE)
+}
+
+fn what_if(paths: &[PathBuf], flags: &[String], out: &mut dyn Write) -> Result<u8, String> {
+    let files = files::open(paths).map_err(|error| error.to_string())?;
+    let contents: Vec<&[u8]> = files.iter().map(|file| file.bytes.as_slice()).collect();
+    let mut text = String::new();
+    pool_sim::whatif::command::what_if(&contents, flags, &mut text)?;
+    let _ = out.write_all(text.as_bytes());
+    Ok(0)
 }
 
 fn replay(paths: &[PathBuf], out: &mut dyn Write) -> Result<u8, String> {

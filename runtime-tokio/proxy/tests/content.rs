@@ -277,21 +277,27 @@ fn carry_both_ways(size: usize) {
     let piece = vec![b'x'; 256 * 1024];
     let twin = |peer: &Peer| Peer { stream: peer.stream.try_clone().expect("a socket"), rest: Vec::new() };
     let (mut upload, mut download) = (twin(&client), twin(&server));
-    let write = move |peer: &mut Peer| {
-        for _ in 0..size / piece.len() {
+    let pieces = size / piece.len();
+    let write = move |peer: &mut Peer, pieces: usize| {
+        for _ in 0..pieces {
             peer.send(&piece);
         }
     };
     let uploading = std::thread::spawn({
         let write = write.clone();
-        move || write(&mut upload)
+        move || write(&mut upload, pieces)
     });
+    let (all_came, came) = std::sync::mpsc::channel();
     let downloading = std::thread::spawn(move || {
         download.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {size}\r\n\r\n"));
-        write(&mut download);
+        write(&mut download, pieces - 1);
+        // A response that is complete before the request ends the exchange, and the upload with it.
+        came.recv().expect("the upload came");
+        write(&mut download, 1);
     });
     let receiving = std::thread::spawn(move || {
         assert_eq!(count(&mut server, size), size);
+        all_came.send(()).expect("somebody waits");
         server
     });
     client.head();

@@ -77,7 +77,7 @@ impl Scratch {
         let root = target.join("mutants");
         let _ = fs::remove_dir_all(root.join("pool-core"));
         fs::create_dir_all(&root)?;
-        for part in ["pool-core/src", "pool-core/sim/src"] {
+        for part in ["pool-core/src", "pool-core/examples", "pool-core/sim/src"] {
             copy(&workspace.join(part), &root.join(part))?;
         }
         for file in ["Cargo.lock", "pool-core/Cargo.toml", "pool-core/sim/Cargo.toml"] {

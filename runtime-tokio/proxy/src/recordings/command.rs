@@ -185,10 +185,6 @@ pub fn run(command: &Command, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
             Ok(0)
         }),
         Command::WhatIf(paths, flags) => what_if(paths, flags, out),
-        Command::Simulate(flags) if flags.iter().any(|flag| flag == "--help") => {
-            let _ = write!(out, "{}", pool_sim::workload::command::USAGE);
-            Ok(0)
-        }
         Command::Simulate(flags) => {
             let mut text = String::new();
             let done = pool_sim::workload::command::simulate(flags, &mut text);
